@@ -1,0 +1,201 @@
+//! `Activation`: the running flow, as the thread's current pointer sees it.
+
+use std::cell::{Cell, OnceCell};
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+
+use crate::frame::{Frame, FrameSlot};
+use crate::id::{AsyncId, next_number};
+use crate::info::{Extensions, ResourceInfo, ResourceRef};
+use crate::kind::ResourceKind;
+
+/// The bits below the flow number.
+const KIND_MASK: u64 = 0x7f;
+const SILENT: u64 = 0x80;
+const LOW_BITS: u64 = 0xff;
+const FLOW_SHIFT: u32 = 8;
+
+/// One flow of a resource: its identity and its live frame.
+///
+/// A task embeds one in its cell and keeps it between polls; a callback gets one on the stack
+/// for each call. Entering it makes it current: see [`Activation::run`].
+pub struct Activation {
+    id: AsyncId,
+    trigger: AsyncId,
+    pub(crate) frame: FrameSlot,
+    /// flow << 8 | silent << 7 | kind code. A flow has no number (0) until a guard needs one.
+    flow_and_kind: Cell<u64>,
+    pub(crate) info: OnceCell<Rc<ResourceInfo>>,
+    site: &'static Location<'static>,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Activation>() == 48);
+
+impl Activation {
+    /// Puts the parts together; no hook runs.
+    #[inline]
+    pub(crate) fn assemble(
+        id: AsyncId,
+        trigger: AsyncId,
+        kind: ResourceKind,
+        frame: Frame,
+        site: &'static Location<'static>,
+    ) -> Activation {
+        let activation = Activation {
+            id,
+            trigger,
+            frame: FrameSlot::new(frame),
+            flow_and_kind: Cell::new(u64::from(kind.code())),
+            info: OnceCell::new(),
+            site,
+        };
+        if let ResourceKind::User(_) = kind {
+            // The name has no room in the activation.
+            activation.info.get_or_init(|| activation.describe(kind));
+        }
+        activation
+    }
+
+    /// A further flow of the same resource, in `frame`.
+    #[inline]
+    pub(crate) fn sibling(&self, frame: Frame) -> Activation {
+        Activation {
+            id: self.id,
+            trigger: self.trigger,
+            frame: FrameSlot::new(frame),
+            flow_and_kind: Cell::new(self.flow_and_kind.get() & LOW_BITS),
+            info: self.info.clone(),
+            site: self.site,
+        }
+    }
+
+    /// A root whose parts are all known at compile time.
+    #[track_caller]
+    pub(crate) const fn fixed(id: AsyncId) -> Activation {
+        Activation {
+            id,
+            trigger: AsyncId::LOOP,
+            frame: FrameSlot::new(Frame::empty()),
+            flow_and_kind: Cell::new(ResourceKind::Root.code() as u64 | SILENT),
+            info: OnceCell::new(),
+            site: Location::caller(),
+        }
+    }
+
+    /// The root of a runtime's main future, which starts in `frame`: id 1, no hook events.
+    #[track_caller]
+    pub fn root(frame: Frame) -> Activation {
+        let root = Activation::fixed(AsyncId::ROOT);
+        root.frame.replace(frame);
+        root
+    }
+
+    /// The loop itself: id 0, empty frame, no hook events.
+    #[track_caller]
+    pub fn of_loop() -> Activation {
+        Activation::fixed(AsyncId::LOOP)
+    }
+
+    /// The resource's id.
+    #[inline]
+    pub fn id(&self) -> AsyncId {
+        self.id
+    }
+
+    /// The id of the resource that caused it.
+    #[inline]
+    pub fn trigger_id(&self) -> AsyncId {
+        self.trigger
+    }
+
+    /// The resource's kind.
+    pub fn kind(&self) -> ResourceKind {
+        let code = (self.flow_and_kind.get() & KIND_MASK) as usize;
+        match ResourceKind::PROVIDERS.get(code) {
+            Some(kind) => *kind,
+            None => self.info.get().map_or(ResourceKind::User(""), |info| info.kind),
+        }
+    }
+
+    /// Where the resource was created.
+    pub fn site(&self) -> &'static Location<'static> {
+        self.site
+    }
+
+    /// Takes the live frame out; the flow goes on with the empty one.
+    ///
+    /// Dropping a frame may run user code: drop it where its values may see what they need.
+    #[inline]
+    pub fn take_frame(&self) -> Frame {
+        self.frame.take()
+    }
+
+    /// Replaces the live frame and returns the old one.
+    #[inline]
+    pub fn set_frame(&self, frame: Frame) -> Frame {
+        self.frame.replace(frame)
+    }
+
+    /// A shareable reference to the resource; allocates at the first call.
+    pub fn resource(&self) -> ResourceRef {
+        ResourceRef(Rc::clone(self.info.get_or_init(|| self.describe(self.kind()))))
+    }
+
+    fn describe(&self, kind: ResourceKind) -> Rc<ResourceInfo> {
+        let (id, trigger, site) = (self.id, self.trigger, self.site);
+        Rc::new(ResourceInfo { id, trigger, kind, site, extensions: Extensions::default() })
+    }
+
+    /// Does it emit no hook events?
+    #[inline]
+    pub(crate) fn is_silent(&self) -> bool {
+        self.flow_and_kind.get() & SILENT != 0
+    }
+
+    pub(crate) fn silence(&self) {
+        self.flow_and_kind.set(self.flow_and_kind.get() | SILENT);
+    }
+
+    /// Are the resources it creates silent as well? Not those of the root and the loop.
+    #[inline]
+    pub(crate) fn silences_children(&self) -> bool {
+        self.is_silent() && self.id > AsyncId::ROOT
+    }
+
+    /// The flow's number; 0 if no guard ever needed one.
+    #[inline]
+    pub(crate) fn flow(&self) -> u64 {
+        self.flow_and_kind.get() >> FLOW_SHIFT
+    }
+
+    /// The flow's number, taken now if need be.
+    #[inline]
+    pub(crate) fn numbered_flow(&self) -> u64 {
+        match self.flow() {
+            0 => {
+                let flow = next_number();
+                self.set_flow(flow);
+                flow
+            }
+            flow => flow,
+        }
+    }
+
+    /// Makes it another flow; the caller changes the frame along with it.
+    #[inline]
+    pub(crate) fn set_flow(&self, flow: u64) {
+        self.flow_and_kind.set(flow << FLOW_SHIFT | self.flow_and_kind.get() & LOW_BITS);
+    }
+}
+
+impl fmt::Debug for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Activation")
+            .field("id", &self.id)
+            .field("trigger_id", &self.trigger)
+            .field("kind", &self.kind())
+            .finish_non_exhaustive()
+    }
+}

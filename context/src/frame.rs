@@ -1,0 +1,341 @@
+//! Frames: what every storage holds, as flat slots at a dense index per storage.
+//!
+//! Observably a frame is immutable. It is changed in place when it has one owner and copied
+//! else, so whether somebody captured it meanwhile cannot be seen. The empty frame is null.
+//!
+//! Rules the `SAFETY` comments cite:
+//! 1. *Counted*: a [`Frame`] that is not null owns one count (64 bits, it cannot wrap); the block
+//!    is alive while the count is not 0 and has `len` initialised slots behind its header.
+//! 2. *Closed*: a reference into a [`FrameSlot`] or a slot never lives across anything that may
+//!    run user code or change the slot; counted copies do.
+#![allow(unsafe_code, reason = "frames are one counted block with a tail of slots")]
+
+use std::alloc::Layout;
+use std::cell::Cell;
+use std::fmt;
+use std::mem;
+use std::ptr::NonNull;
+
+use crate::key::{Key, index_of};
+use crate::pool;
+use crate::value::{self, Entry, Value, ValueRef};
+
+type Slot = Cell<Option<ValueRef>>;
+
+/// The block's head; `len` slots follow.
+struct Header {
+    refs: Cell<u64>,
+    len: u16,
+    /// Slots that hold a value; at 0 the frame becomes the empty frame.
+    live: Cell<u16>,
+    /// Was there ever a value that is not simply inherited? It may stay set without one.
+    special: Cell<bool>,
+}
+
+/// Everything the storages hold at one moment: a counted pointer, null if they hold nothing.
+///
+/// `Clone` and `Drop` are one non-atomic count.
+pub struct Frame(Option<NonNull<Header>>);
+
+impl Frame {
+    /// The frame in which every storage is unset. It costs nothing.
+    pub const fn empty() -> Frame {
+        Frame(None)
+    }
+
+    /// Is every storage unset?
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Does inheriting it need a look at every value?
+    #[inline]
+    pub(crate) fn is_special(&self) -> bool {
+        self.header().is_some_and(|header| header.special.get())
+    }
+
+    /// The values, each with its slot's index.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (usize, ValueRef)> {
+        let slots = self.slots().iter().enumerate();
+        slots.filter_map(|(index, slot)| Some((index, peek(slot)?.clone())))
+    }
+
+    #[inline]
+    fn header(&self) -> Option<&Header> {
+        // SAFETY: rule 1: alive as long as `self`, changed through Cells only.
+        self.0.map(|raw| unsafe { raw.as_ref() })
+    }
+
+    #[inline]
+    fn slots(&self) -> &[Slot] {
+        // SAFETY: rule 1: alive as long as `self`.
+        self.0.map_or(&[], |raw| unsafe { slots_of(raw) })
+    }
+
+    /// A frame of one owner and at least `len` empty slots.
+    fn with_len(len: usize) -> Frame {
+        // A block's spare room becomes slots: the next storages then fit without a copy.
+        let len = (pool::usable_size(layout_for(len).size()) - SLOTS_AT) / size_of::<Slot>();
+        let len = len.min(usize::from(u16::MAX));
+        let raw = pool::allocate(layout_for(len)).cast::<Header>();
+        let header = Header {
+            refs: Cell::new(1),
+            len: len as u16,
+            live: Cell::new(0),
+            special: Cell::new(false),
+        };
+        // SAFETY: a fresh block of this layout.
+        unsafe { raw.write(header) };
+        // SAFETY: within the block.
+        let slots = unsafe { raw.byte_add(SLOTS_AT) }.cast::<Slot>();
+        for index in 0..len {
+            // SAFETY: within the block, which has room for `len` slots.
+            let slot = unsafe { slots.add(index) };
+            // SAFETY: as above; nothing is there yet that needs drop.
+            unsafe { slot.write(Cell::new(None)) };
+        }
+        Frame(Some(raw))
+    }
+}
+
+/// Where the slots begin in a block.
+const SLOTS_AT: usize = size_of::<Header>().next_multiple_of(align_of::<Slot>());
+
+const fn layout_for(len: usize) -> Layout {
+    match Layout::from_size_align(SLOTS_AT + len * size_of::<Slot>(), align_of::<Header>()) {
+        Ok(layout) => layout,
+        Err(_) => unreachable!(),
+    }
+}
+
+/// # Safety
+/// The block stays alive for `'a` (rule 1).
+#[inline]
+unsafe fn slots_of<'a>(raw: NonNull<Header>) -> &'a [Slot] {
+    // SAFETY: alive, as the caller promises.
+    let len = usize::from(unsafe { raw.as_ref() }.len);
+    // SAFETY: the slots lie in the same block.
+    let first = unsafe { raw.byte_add(SLOTS_AT) }.cast::<Slot>();
+    // SAFETY: rule 1: `len` initialised slots, changed through Cells only.
+    unsafe { std::slice::from_raw_parts(first.as_ptr(), len) }
+}
+
+/// Looks at a slot without taking the value out; rule 2 binds the caller.
+#[inline]
+fn peek(slot: &Slot) -> Option<&ValueRef> {
+    // SAFETY: rule 2: the callers read or clone at once, before anything can change the slot.
+    unsafe { &*slot.as_ptr() }.as_ref()
+}
+
+impl Clone for Frame {
+    #[inline]
+    fn clone(&self) -> Self {
+        if let Some(header) = self.header() {
+            header.refs.set(header.refs.get() + 1);
+        }
+        Frame(self.0)
+    }
+}
+
+impl Drop for Frame {
+    #[inline]
+    fn drop(&mut self) {
+        if let (Some(header), Some(raw)) = (self.header(), self.0) {
+            let refs = header.refs.get() - 1;
+            header.refs.set(refs);
+            if refs == 0 {
+                destroy(raw);
+            }
+        }
+    }
+}
+
+/// Frees a frame without owners, then drops the values that died with it.
+#[inline(never)]
+fn destroy(raw: NonNull<Header>) {
+    // SAFETY: the count is 0 and we are the only ones who know the block; it is freed below.
+    let slots = unsafe { slots_of(raw) };
+    for slot in slots {
+        if let Some(value) = slot.take() {
+            value.release_later();
+        }
+    }
+    let layout = layout_for(slots.len());
+    // SAFETY: allocated with the layout of `len` slots, all of them empty now; `slots` is not
+    // used any more.
+    unsafe { pool::release(raw.cast(), layout) };
+    value::dispose_queued();
+}
+
+impl Default for Frame {
+    #[inline]
+    fn default() -> Self {
+        Frame::empty()
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let live = self.header().map_or(0, |header| header.live.get());
+        f.debug_struct("Frame").field("stores", &live).finish_non_exhaustive()
+    }
+}
+
+/// The live frame of a flow. None of its operations runs user code, except through the drop of
+/// what they return.
+#[derive(Default)]
+pub(crate) struct FrameSlot(Cell<Frame>);
+
+impl FrameSlot {
+    #[inline]
+    pub(crate) const fn new(frame: Frame) -> FrameSlot {
+        FrameSlot(Cell::new(frame))
+    }
+
+    #[inline]
+    fn peek(&self) -> &Frame {
+        // SAFETY: rule 2: the callers below let go of it before they change the slot.
+        unsafe { &*self.0.as_ptr() }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Frame {
+        self.peek().clone()
+    }
+
+    #[inline]
+    pub(crate) fn replace(&self, frame: Frame) -> Frame {
+        self.0.replace(frame)
+    }
+
+    #[inline]
+    pub(crate) fn take(&self) -> Frame {
+        self.0.take()
+    }
+
+    #[inline]
+    pub(crate) fn swap(&self, other: &mut Frame) {
+        *other = self.0.replace(mem::take(other));
+    }
+
+    /// The value that bears the key's number.
+    #[inline]
+    pub(crate) fn find<T: 'static>(&self, key: &Key<T>) -> Option<Value<T>> {
+        // Without a number yet this looks for 0, which no value bears.
+        let number = key.peek();
+        let top = peek(self.peek().slots().get(index_of(number))?)?;
+        // SAFETY: `number` was read from a Key<T>.
+        unsafe { Value::from_raw(top, number) }
+    }
+
+    /// What is in a slot, whatever key it bears.
+    pub(crate) fn top(&self, index: usize) -> Option<ValueRef> {
+        peek(self.peek().slots().get(index)?).cloned()
+    }
+
+    /// Puts a value into a slot, or empties it; returns what was there.
+    #[inline]
+    pub(crate) fn set(&self, index: usize, value: Option<ValueRef>) -> Option<ValueRef> {
+        if value.is_none() && self.peek().slots().get(index).and_then(peek).is_none() {
+            return None;
+        }
+        self.own(index);
+        let special = value.as_ref().is_some_and(|value| !value.is_always());
+        let added = u16::from(value.is_some());
+        let frame = self.peek();
+        let (header, slot) = (frame.header()?, frame.slots().get(index)?);
+        let old = slot.replace(value);
+        let live = header.live.get() + added - u16::from(old.is_some());
+        header.live.set(live);
+        header.special.set(header.special.get() | special);
+        if live == 0 {
+            // No values, so this runs no user code.
+            drop(self.0.take());
+        }
+        old
+    }
+
+    /// Makes the frame owned by this slot alone, with a slot at `index`.
+    #[inline]
+    fn own(&self, index: usize) {
+        let owned = self
+            .peek()
+            .header()
+            .is_some_and(|header| header.refs.get() == 1 && index < usize::from(header.len));
+        if !owned {
+            self.copy(index);
+        }
+    }
+
+    #[inline(never)]
+    fn copy(&self, index: usize) {
+        let old = self.0.take();
+        let new = Frame::with_len(old.slots().len().max(index + 1));
+        if let (Some(from), Some(to)) = (old.header(), new.header()) {
+            for (from, to) in old.slots().iter().zip(new.slots()) {
+                to.set(peek(from).cloned());
+            }
+            to.live.set(from.live.get());
+            to.special.set(from.special.get());
+        }
+        self.0.set(new);
+        // Each of its values has another owner now, so this runs no user code.
+        drop(old);
+    }
+
+    /// Puts a new entry on top of its slot. Returns what is no part of the slot any more.
+    #[inline]
+    pub(crate) fn push(&self, index: usize, value: ValueRef) -> Option<ValueRef> {
+        let (pushed, entry) = (value.clone(), value.entry());
+        let old = self.set(index, Some(value))?;
+        // A value of a former owner of the index, or from before `disable`, is nothing to come
+        // back to, unless a guard of this flow stands for it.
+        let own = old.entry().flow == entry.flow && entry.flow != 0;
+        if own || old.key() == pushed.key() {
+            pushed.set_prior(Some(old));
+            return None;
+        }
+        Some(old)
+    }
+
+    /// Replaces the youngest value of a slot, or the base value. Returns the old one.
+    pub(crate) fn overwrite(&self, index: usize, value: ValueRef, flow: u64) -> Option<ValueRef> {
+        if let Some(top) = self.top(index)
+            && flow != 0
+            && top.entry().flow == flow
+        {
+            // The new value stands for the same guard from now on.
+            value.set_entry(top.entry());
+            value.set_prior(top.take_prior());
+        }
+        self.set(index, Some(value))
+    }
+
+    /// Takes an entry out of its slot, wherever it stands. Returns what is to be dropped.
+    #[inline]
+    pub(crate) fn pop(&self, index: usize, entry: Entry) -> Option<ValueRef> {
+        let top = peek(self.peek().slots().get(index)?)?;
+        if top.entry().number == entry.number {
+            let prior = top.take_prior();
+            return self.set(index, prior);
+        }
+        self.pop_older(index, entry)
+    }
+
+    /// `pop` for a guard that is not the youngest: the younger one inherits its prior.
+    #[cold]
+    fn pop_older(&self, index: usize, entry: Entry) -> Option<ValueRef> {
+        let mut younger = self.top(index)?;
+        while younger.entry().flow == entry.flow {
+            let candidate = younger.prior()?;
+            if candidate.entry().number == entry.number {
+                let removed = younger.take_prior();
+                younger.set_prior(candidate.take_prior());
+                return removed;
+            }
+            younger = candidate;
+        }
+        None
+    }
+}

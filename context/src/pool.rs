@@ -1,0 +1,152 @@
+//! Freelists for value boxes and frames: a thread's blocks go round without malloc.
+//!
+//! Blocks are allocated one by one with the layout of their class, so that a block can be given
+//! back to the allocator at any time, also after the thread's pool is gone.
+#![allow(unsafe_code, reason = "raw memory blocks are recycled here")]
+
+use std::alloc::{self, Layout};
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+
+/// Sizes are rounded up to a multiple of this.
+const CLASS_BYTES: usize = 32;
+/// Blocks up to `CLASSES * CLASS_BYTES` bytes are pooled.
+const CLASSES: usize = 16;
+/// A pooled block's alignment; what needs more is not pooled.
+const ALIGN: usize = 16;
+/// Free blocks kept per class, at most 2 MiB in the largest one.
+const KEPT_PER_CLASS: u32 = 4096;
+
+/// A free block holds the link to the next one.
+struct FreeBlock {
+    next: *mut FreeBlock,
+}
+
+struct Pool {
+    heads: [Cell<*mut FreeBlock>; CLASSES],
+    /// How many blocks may still be put into each list; 0 while there is no owner.
+    room: [Cell<u32>; CLASSES],
+}
+
+/// Gives the blocks back at thread exit. It is apart from the pool so that the pool itself has
+/// no destructor: an access is then a plain load, and works in every other destructor.
+struct Owner;
+
+thread_local! {
+    static POOL: Pool = const {
+        Pool {
+            heads: [const { Cell::new(ptr::null_mut()) }; CLASSES],
+            room: [const { Cell::new(0) }; CLASSES],
+        }
+    };
+    static POOL_OWNER: Cell<Option<Owner>> = const { Cell::new(None) };
+}
+
+/// The usable size of a block that is asked for with `size` bytes.
+pub(crate) const fn usable_size(size: usize) -> usize {
+    if size <= CLASSES * CLASS_BYTES { size.next_multiple_of(CLASS_BYTES) } else { size }
+}
+
+#[inline]
+const fn class_of(layout: Layout) -> Option<usize> {
+    let (size, align) = (layout.size(), layout.align());
+    if size != 0 && size <= CLASSES * CLASS_BYTES && align <= ALIGN {
+        Some((size - 1) / CLASS_BYTES)
+    } else {
+        None
+    }
+}
+
+#[inline]
+const fn layout_of(class: usize) -> Layout {
+    match Layout::from_size_align((class + 1) * CLASS_BYTES, ALIGN) {
+        Ok(layout) => layout,
+        Err(_) => unreachable!(),
+    }
+}
+
+/// A block of at least `usable_size(layout.size())` bytes, uninitialised.
+///
+/// `layout` must not have size 0 (the callers' types all have headers).
+#[inline]
+pub(crate) fn allocate(layout: Layout) -> NonNull<u8> {
+    let Some(class) = class_of(layout) else { return allocate_fresh(layout) };
+    POOL.with(|pool| {
+        let Some(block) = NonNull::new(pool.heads[class].get()) else {
+            return allocate_fresh(layout_of(class));
+        };
+        // SAFETY: a listed block is allocated, aligned to 16 and starts with a FreeBlock that
+        // `release` wrote; nobody else refers to it.
+        let next = unsafe { block.read().next };
+        pool.heads[class].set(next);
+        pool.room[class].set(pool.room[class].get() + 1);
+        block.cast()
+    })
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_fresh(layout: Layout) -> NonNull<u8> {
+    assert!(layout.size() != 0, "blocks have headers");
+    // SAFETY: the size is not 0.
+    let block = unsafe { alloc::alloc(layout) };
+    NonNull::new(block).unwrap_or_else(|| alloc::handle_alloc_error(layout))
+}
+
+/// Takes back a block.
+///
+/// # Safety
+/// `block` was returned by [`allocate`] for this same `layout`, and nobody uses it any more.
+#[inline]
+pub(crate) unsafe fn release(block: NonNull<u8>, layout: Layout) {
+    let Some(class) = class_of(layout) else {
+        // SAFETY: as the caller promises; blocks without a class were allocated with `layout`.
+        return unsafe { alloc::dealloc(block.as_ptr(), layout) };
+    };
+    POOL.with(|pool| {
+        let room = pool.room[class].get();
+        if room == 0 && !make_room(pool, class) {
+            // SAFETY: as the caller promises; blocks of a class have the layout of the class.
+            return unsafe { alloc::dealloc(block.as_ptr(), layout_of(class)) };
+        }
+        let block = block.cast::<FreeBlock>();
+        // SAFETY: the block is ours now, at least 32 bytes long and aligned to 16.
+        unsafe { block.write(FreeBlock { next: pool.heads[class].get() }) };
+        pool.heads[class].set(block.as_ptr());
+        pool.room[class].set(pool.room[class].get() - 1);
+    });
+}
+
+/// Opens the pool at its first use; false if the list is full or the thread is exiting.
+#[cold]
+#[inline(never)]
+fn make_room(pool: &Pool, class: usize) -> bool {
+    let opened = POOL_OWNER.try_with(|owner| {
+        let known = owner.replace(Some(Owner));
+        let first = known.is_none();
+        // The owner's drop closes the pool: it must run at thread exit only.
+        std::mem::forget(known);
+        first
+    });
+    if opened == Ok(true) {
+        pool.room.iter().for_each(|room| room.set(KEPT_PER_CLASS));
+    }
+    pool.room[class].get() != 0
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        POOL.with(|pool| {
+            pool.room.iter().for_each(|room| room.set(0));
+            for (class, head) in pool.heads.iter().enumerate() {
+                let mut next = head.replace(ptr::null_mut());
+                while let Some(block) = NonNull::new(next) {
+                    // SAFETY: as in `allocate`.
+                    next = unsafe { block.read().next };
+                    // SAFETY: allocated with the layout of its class, and off the list now.
+                    unsafe { alloc::dealloc(block.as_ptr().cast(), layout_of(class)) };
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,130 @@
+//! `Resource`: an identity that is entered several times, or kept outside of a cell.
+
+use std::cell::Cell;
+use std::panic::Location;
+
+use crate::activation::Activation;
+use crate::current::with_current;
+use crate::frame::Frame;
+use crate::id::AsyncId;
+use crate::info::ResourceRef;
+use crate::kind::ResourceKind;
+
+/// A resource with the frame it captured: a timer, an immediate, a socket, a bound function.
+///
+/// It is never current itself: each call runs under an activation of its own, so the changes
+/// of one call do not reach the next, and it may be called while it is being called.
+#[derive(Debug)]
+pub struct Resource {
+    /// Holds the identity and the captured frame; never entered.
+    identity: Activation,
+    destroyed: Cell<bool>,
+}
+
+impl Resource {
+    /// Creates a resource in the current context, as [`Activation::create`] does.
+    pub fn create(kind: ResourceKind, site: &'static Location<'static>) -> Resource {
+        Resource { identity: Activation::create(kind, site), destroyed: Cell::new(false) }
+    }
+
+    /// [`create`](Self::create) with a given trigger (`None`: the running resource) and frame.
+    pub fn create_with(
+        kind: ResourceKind,
+        site: &'static Location<'static>,
+        trigger: Option<AsyncId>,
+        frame: Frame,
+    ) -> Resource {
+        let identity = Activation::create_with(kind, site, trigger, frame);
+        Resource { identity, destroyed: Cell::new(false) }
+    }
+
+    /// Runs one call in the captured frame, with `before` and `after`.
+    pub fn call<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.activation().run(f)
+    }
+
+    /// [`call`](Self::call) that moves the captured frame into the call: afterwards the resource
+    /// holds none. For what runs once; nothing needs a copy then.
+    #[inline]
+    pub fn call_once<R>(&self, f: impl FnOnce() -> R) -> R {
+        let call = self.identity.sibling(self.identity.take_frame());
+        let _keep = KeepInfo { resource: self, call: &call };
+        call.run(f)
+    }
+
+    /// A new flow of this resource in the captured frame, for a future that keeps it between its
+    /// polls.
+    pub fn activation(&self) -> Activation {
+        // Made now, so that all flows of the resource share it.
+        let _info = self.resource();
+        self.identity.sibling(self.identity.frame.get())
+    }
+
+    /// Drops the captured frame now.
+    pub fn release(&self) {
+        let frame = self.identity.take_frame();
+        drop(frame);
+    }
+
+    /// The resource has ended: queues `destroy`, the first time only.
+    pub fn destroy(&self) {
+        if !self.destroyed.replace(true) {
+            self.identity.end();
+        }
+    }
+
+    /// The resource's id.
+    #[inline]
+    pub fn id(&self) -> AsyncId {
+        self.identity.id()
+    }
+
+    /// The id of the resource that caused it.
+    #[inline]
+    pub fn trigger_id(&self) -> AsyncId {
+        self.identity.trigger_id()
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> ResourceKind {
+        self.identity.kind()
+    }
+
+    /// Where it was created.
+    pub fn site(&self) -> &'static Location<'static> {
+        self.identity.site()
+    }
+
+    /// A shareable reference to the resource; allocates at the first call.
+    pub fn resource(&self) -> ResourceRef {
+        if let (None, Some(running)) = (self.identity.info.get(), self.running_info()) {
+            self.identity.info.get_or_init(|| running.0);
+        }
+        self.identity.resource()
+    }
+
+    /// The captured frame; empty after `call_once` or `release`.
+    pub fn frame(&self) -> Frame {
+        self.identity.frame.get()
+    }
+
+    /// What `call_once` has made of it, when called inside of that.
+    fn running_info(&self) -> Option<ResourceRef> {
+        with_current(|current| (current.id() == self.id()).then(|| current.resource()))
+    }
+}
+
+/// Hands the description that the code inside of `call_once` has asked for to the resource.
+struct KeepInfo<'a> {
+    resource: &'a Resource,
+    call: &'a Activation,
+}
+
+impl Drop for KeepInfo<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(info) = self.call.info.get() {
+            self.resource.identity.info.get_or_init(|| info.clone());
+        }
+    }
+}

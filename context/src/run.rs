@@ -1,0 +1,134 @@
+//! The life of a flow: created, run with its hook events, ended.
+
+use std::panic::Location;
+
+use crate::activation::Activation;
+use crate::current::with_current;
+use crate::frame::Frame;
+use crate::hooks;
+use crate::id::{AsyncId, next_async_id};
+use crate::kind::ResourceKind;
+use crate::poll_hook::{enter_poll_hook, leave_poll_hook};
+
+impl Activation {
+    /// Creates a resource in the current context: it inherits the current frame, its trigger is
+    /// the running resource, and the `init` hooks run.
+    #[inline]
+    pub fn create(kind: ResourceKind, site: &'static Location<'static>) -> Activation {
+        // `Inherit::Map` runs here, before the resource has an id.
+        Activation::create_with(kind, site, None, Frame::inherit())
+    }
+
+    /// [`create`](Self::create) with a given trigger (`None`: the running resource) and frame
+    /// (`Frame::empty()`: detached).
+    #[inline]
+    pub fn create_with(
+        kind: ResourceKind,
+        site: &'static Location<'static>,
+        trigger: Option<AsyncId>,
+        frame: Frame,
+    ) -> Activation {
+        let (execution, silent) =
+            with_current(|creator| (creator.id(), creator.silences_children()));
+        let trigger = trigger.unwrap_or(execution);
+        let created = Activation::assemble(next_async_id(), trigger, kind, frame, site);
+        if silent {
+            created.silence();
+        }
+        if hooks::enabled() {
+            hooks::emit_init(&created);
+        }
+        created
+    }
+
+    /// Runs a poll or a callback of the resource: [`enter`](Self::enter), with `before` and
+    /// `after` events around it (`after` also on unwind), and with the frame's poll hook.
+    #[inline]
+    pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.enter(|| {
+            if hooks::observed() {
+                self.arrive();
+            }
+            // Looked at again at the end: a hook enabled by `f` gets this `after` (Node D.4).
+            let _depart = Depart(self);
+            f()
+        })
+    }
+
+    /// [`run`](Self::run) without `before` and `after`: for drops of futures and values.
+    #[inline]
+    pub fn run_silent<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.enter(|| {
+            let _leave = LeavePollHook::enter();
+            f()
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn arrive(&self) {
+        hooks::emit_before(self);
+        if hooks::has_poll_hooks() {
+            enter_poll_hook();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn depart(&self) {
+        if hooks::has_poll_hooks() {
+            leave_poll_hook();
+        }
+        hooks::emit_after(self);
+    }
+
+    /// The resource has ended: queues `destroy` if a hook is enabled. Runs no user code.
+    #[inline]
+    pub fn end(&self) {
+        if hooks::enabled() {
+            hooks::queue_destroy(self);
+        }
+    }
+
+    /// The task has completed: `promise_resolve`.
+    #[inline]
+    pub fn resolve(&self) {
+        if hooks::enabled() {
+            hooks::emit_promise_resolve(self);
+        }
+    }
+}
+
+struct Depart<'a>(&'a Activation);
+
+impl Drop for Depart<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if hooks::observed() {
+            self.0.depart();
+        }
+    }
+}
+
+/// Leaves the poll hook of the frame that is current then.
+pub(crate) struct LeavePollHook(());
+
+impl LeavePollHook {
+    /// Enters the current frame's poll hook.
+    #[inline]
+    pub(crate) fn enter() -> LeavePollHook {
+        if hooks::has_poll_hooks() {
+            enter_poll_hook();
+        }
+        LeavePollHook(())
+    }
+}
+
+impl Drop for LeavePollHook {
+    #[inline]
+    fn drop(&mut self) {
+        if hooks::has_poll_hooks() {
+            leave_poll_hook();
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! `AsyncLocalStorage`: one value per flow, inherited by all that the flow starts.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::panic::Location;
+
+use crate::current::{settle, with_current, with_settled};
+use crate::defaults::default_of;
+use crate::frame::{Frame, FrameSlot};
+use crate::id::next_number;
+use crate::key::{Key, index_of};
+use crate::misplaced;
+use crate::scoped::Scoped;
+use crate::value::{Entry, Inherit, Value};
+
+/// A value that follows the asynchronous flow: Node's `AsyncLocalStorage`.
+///
+/// What is set is seen by everything that the flow calls, spawns or schedules from then on, and
+/// by nobody else. It holds no `T` itself, so it is `Send` and `Sync` and usually a `static`;
+/// each thread sees its own values.
+///
+/// Two warnings. `run(value, || async { .. })` sets the value only while the future is *made*:
+/// use [`scope`](Self::scope), or [`enter`](Self::enter) inside of the future. And the branches
+/// of `join!` or `select!` share their task's values: wrap a branch that sets values of its own
+/// in `scope`, or spawn it.
+///
+/// ```
+/// use lunation_context::AsyncLocalStorage;
+///
+/// static REQUEST: AsyncLocalStorage<u32> = AsyncLocalStorage::new();
+///
+/// assert_eq!(REQUEST.cloned(), None);
+/// REQUEST.run(7, || assert_eq!(REQUEST.cloned(), Some(7)));
+/// assert_eq!(REQUEST.cloned(), None);
+/// ```
+pub struct AsyncLocalStorage<T: 'static> {
+    key: Key<T>,
+    name: &'static str,
+    default_value: Option<fn() -> T>,
+    inherit: Inherit<T>,
+}
+
+impl<T: 'static> AsyncLocalStorage<T> {
+    /// A storage without name and default value that everything inherits.
+    pub const fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// For a storage with options.
+    ///
+    /// ```
+    /// use lunation_context::{AsyncLocalStorage, Inherit};
+    ///
+    /// static LOCALE: AsyncLocalStorage<String> = AsyncLocalStorage::builder()
+    ///     .name("locale")
+    ///     .default_value(|| "en".to_owned())
+    ///     .inherit(Inherit::Always)
+    ///     .build();
+    /// assert_eq!(LOCALE.cloned().as_deref(), Some("en"));
+    /// ```
+    pub const fn builder() -> StorageBuilder<T> {
+        StorageBuilder { name: "", default_value: None, inherit: Inherit::Always }
+    }
+
+    /// The name given to the builder; "" without one.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Calls `f` with `value` set, and returns what it returns: Node's `run`.
+    ///
+    /// Afterwards, also on unwind, this storage is as it was; other storages are not touched.
+    #[inline]
+    pub fn run<R>(&self, value: T, f: impl FnOnce() -> R) -> R {
+        let _leave = Leave(self.push(Some(value)));
+        f()
+    }
+
+    /// Calls `f` with the store hidden, the default as well: Node's `exit`.
+    #[inline]
+    pub fn exit<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _leave = Leave(self.push(None));
+        f()
+    }
+
+    /// Sets `value` until the guard is dropped, also across `.await`.
+    ///
+    /// The value belongs to the flow (usually the task) that calls this, and nothing leaks to
+    /// others. Guards may be dropped in any order. One that is dropped in another flow changes
+    /// nothing there: it is counted in [`misplaced_guards`](crate::misplaced_guards) and told
+    /// once on stderr. Forgetting one leaves the value until the flow ends.
+    ///
+    /// ```
+    /// # use lunation_context::AsyncLocalStorage;
+    /// static USER: AsyncLocalStorage<&str> = AsyncLocalStorage::new();
+    /// {
+    ///     let _user = USER.enter("ann");
+    ///     assert_eq!(USER.cloned(), Some("ann"));
+    /// }
+    /// assert_eq!(USER.cloned(), None);
+    /// ```
+    ///
+    /// # Panics
+    /// On drop of the guard, if it is misplaced and
+    /// [`set_strict_guards`](crate::set_strict_guards) is on.
+    #[track_caller]
+    #[must_use = "the value is set until the guard is dropped"]
+    #[inline]
+    pub fn enter(&self, value: T) -> StoreGuard<'_, T> {
+        let pushed = self.push(Some(value));
+        StoreGuard { storage: self, pushed, site: Location::caller(), not_send: PhantomData }
+    }
+
+    /// Sets `value` for the rest of this flow: Node's `enterWith`.
+    ///
+    /// Inside of a `run` or a guard of this storage it lasts until that leaves.
+    pub fn enter_with(&self, value: T) {
+        let index = index_of(self.key.get());
+        let value = Value::new(&self.key, Some(value), Entry::BASE, self.inherit).into_raw();
+        let replaced =
+            with_settled(|current| current.frame.overwrite(index, value, current.flow()));
+        drop(replaced);
+    }
+
+    /// A future that runs as a flow of its own with `value` set: for one branch of `join!`,
+    /// `select!` or `FuturesUnordered`, or for any future that is not a task.
+    ///
+    /// All stores are captured now, as `spawn` does. Each poll, and the future's drop, swaps
+    /// them in. The execution id stays that of the polling task.
+    pub fn scope<F>(&self, value: T, future: F) -> Scoped<F> {
+        let index = index_of(self.key.get());
+        let value = Value::new(&self.key, Some(value), Entry::BASE, self.inherit).into_raw();
+        let frame = FrameSlot::new(Frame::capture());
+        // The current frame still holds what is replaced, so nothing is dropped here.
+        drop(frame.set(index, Some(value)));
+        Scoped::new(frame.take(), future)
+    }
+
+    /// The value, shared; the default value if it is unset; `None` without either or inside of
+    /// [`exit`](Self::exit). Node's `getStore`.
+    #[inline]
+    pub fn get_store(&self) -> Option<Store<T>> {
+        let value = self.find()?;
+        // A hidden store has a box, but no value.
+        value.get().is_some().then_some(Store { value })
+    }
+
+    /// Calls `f` with what [`get_store`](Self::get_store) gives.
+    ///
+    /// `f` may change the store; the reference stays valid.
+    #[inline]
+    pub fn with<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
+        let value = self.find();
+        f(value.as_ref().and_then(Value::get))
+    }
+
+    /// A clone of the value: see [`get_store`](Self::get_store).
+    #[inline]
+    pub fn cloned(&self) -> Option<T>
+    where
+        T: Clone,
+    {
+        self.with(|value| value.cloned())
+    }
+
+    /// Makes every value set so far read as unset, for ever: in every frame, snapshot, guard and
+    /// thread. What is set afterwards is read again. Node's `disable`, with a reach that does not
+    /// depend on who shares which frame.
+    pub fn disable(&self) {
+        self.key.renew();
+    }
+
+    #[inline]
+    fn find(&self) -> Option<Value<T>> {
+        let found = with_current(|current| current.frame.find(&self.key));
+        match (found, self.default_value) {
+            (None, Some(evaluate)) => default_of(&self.key, evaluate),
+            (found, _) => found,
+        }
+    }
+
+    /// Puts an entry on top of the current flow's slot.
+    #[inline]
+    fn push(&self, value: Option<T>) -> Pushed {
+        let index = index_of(self.key.get());
+        if !settle() {
+            // In a thread-local destructor writes are dropped.
+            return Pushed { index, entry: Entry::BASE };
+        }
+        with_current(|current| {
+            let entry = Entry { number: next_number(), flow: current.numbered_flow() };
+            let value = Value::new(&self.key, value, entry, self.inherit);
+            let replaced = current.frame.push(index, value.into_raw());
+            drop(replaced);
+            Pushed { index, entry }
+        })
+    }
+}
+
+impl<T: 'static> Default for AsyncLocalStorage<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: 'static> fmt::Debug for AsyncLocalStorage<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncLocalStorage").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Options of an [`AsyncLocalStorage`]; usable in a `static`.
+pub struct StorageBuilder<T: 'static> {
+    name: &'static str,
+    default_value: Option<fn() -> T>,
+    inherit: Inherit<T>,
+}
+
+impl<T: 'static> StorageBuilder<T> {
+    /// A name for reports.
+    #[must_use = "call build()"]
+    pub const fn name(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// What an unset store gives. Evaluated at the first need, once per thread, even if the
+    /// storage is disabled in between; it must not read the storage itself.
+    #[must_use = "call build()"]
+    pub const fn default_value(mut self, evaluate: fn() -> T) -> Self {
+        self.default_value = Some(evaluate);
+        self
+    }
+
+    /// What new resources get of the value; default: [`Inherit::Always`].
+    #[must_use = "call build()"]
+    pub const fn inherit(mut self, inherit: Inherit<T>) -> Self {
+        self.inherit = inherit;
+        self
+    }
+
+    /// The storage.
+    pub const fn build(self) -> AsyncLocalStorage<T> {
+        AsyncLocalStorage {
+            key: Key::new(),
+            name: self.name,
+            default_value: self.default_value,
+            inherit: self.inherit,
+        }
+    }
+}
+
+impl<T: 'static> fmt::Debug for StorageBuilder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StorageBuilder").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Where an entry was put.
+#[derive(Clone, Copy)]
+struct Pushed {
+    index: usize,
+    /// `BASE` if the write was dropped.
+    entry: Entry,
+}
+
+impl Pushed {
+    /// Takes the entry out of the current flow's slot.
+    #[inline]
+    fn pop(self) {
+        if self.entry != Entry::BASE {
+            let removed = with_current(|current| current.frame.pop(self.index, self.entry));
+            drop(removed);
+        }
+    }
+}
+
+/// Ends `run` and `exit`: they leave in the flow they began in, since entering is scoped.
+struct Leave(Pushed);
+
+impl Drop for Leave {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.pop();
+    }
+}
+
+/// Sets a value while it lives: see [`AsyncLocalStorage::enter`].
+#[must_use = "the value is set until the guard is dropped"]
+pub struct StoreGuard<'a, T: 'static> {
+    storage: &'a AsyncLocalStorage<T>,
+    pushed: Pushed,
+    site: &'static Location<'static>,
+    /// The flow it belongs to lives on this thread.
+    not_send: PhantomData<*const ()>,
+}
+
+impl<T: 'static> Drop for StoreGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let flow = self.pushed.entry.flow;
+        if with_current(|current| current.flow() == flow) {
+            self.pushed.pop();
+        } else if flow != 0 {
+            misplaced::report(self.storage.name, self.site);
+        }
+    }
+}
+
+impl<T: 'static> fmt::Debug for StoreGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreGuard")
+            .field("storage", &self.storage.name)
+            .field("site", &format_args!("{}", self.site))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A value read from a storage. Sharing it is one non-atomic count.
+pub struct Store<T> {
+    value: Value<T>,
+}
+
+impl<T: 'static> Deref for Store<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        self.value.get().expect("a Store is made of a value that is not hidden")
+    }
+}
+
+impl<T> Clone for Store<T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Store { value: self.value.clone() }
+    }
+}
+
+impl<T: fmt::Debug + 'static> fmt::Debug for Store<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}

@@ -1,0 +1,437 @@
+//! Value boxes: one stored value with the entry it belongs to, counted and pooled.
+//!
+//! Rules the `SAFETY` comments cite:
+//! 1. *Counted*: a [`ValueRef`] owns one count; the box is alive while the count is not 0. The
+//!    count is 64 bits wide, so forgotten references cannot make it wrap.
+//! 2. *Typed by key*: a box that bears a number of a `Key<T>` is a `ValueBox<T>`, because boxes
+//!    are made by [`Value::new`] only, and numbers are never used twice (`key.rs`).
+//! 3. *Disposed from a list*: at count 0 the box goes to a list of the thread, which the
+//!    outermost release works off. A value that drops a snapshot that drops a value ... needs
+//!    no stack. From then on only the list knows the box.
+#![allow(unsafe_code, reason = "values of erased type, counted by hand")]
+
+use std::alloc::Layout;
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem;
+use std::ptr::{self, NonNull};
+
+use crate::key::Key;
+use crate::pool;
+
+/// What a new resource gets of a storage's value: applied once, when it is created.
+///
+/// `Snapshot`, `bind` and `scope` carry every value, whatever its rule.
+pub enum Inherit<T> {
+    /// The value itself: the default.
+    Always,
+    /// Nothing: the storage reads as unset. For what belongs to one flow, as a transaction.
+    Never,
+    /// What the function makes of it; `None` means unset. It runs in the creator, before the
+    /// new resource exists.
+    Map(fn(&T) -> Option<T>),
+}
+
+impl<T> Clone for Inherit<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Inherit<T> {}
+
+impl<T> fmt::Debug for Inherit<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Inherit::Always => "Always",
+            Inherit::Never => "Never",
+            Inherit::Map(_) => "Map",
+        })
+    }
+}
+
+/// What becomes of a value in a new resource's frame.
+pub(crate) enum Inherited {
+    Same,
+    Nothing,
+    New(ValueRef),
+}
+
+/// The erased operations of a `ValueBox<T>` with one kind of `Inherit`.
+struct VTable {
+    layout: Layout,
+    needs_drop: bool,
+    /// Drops the value in place.
+    drop: unsafe fn(NonNull<Header>),
+    always: bool,
+    inherit: unsafe fn(&ValueRef) -> Inherited,
+}
+
+/// The erased part of a box, at offset 0.
+struct Header {
+    refs: Cell<u64>,
+    vtable: &'static VTable,
+    key: u64,
+    /// The number of the guard or `run` this value stands for; 0 = a base value.
+    entry: Cell<u64>,
+    /// The flow of that guard; 0 = a base value.
+    flow: Cell<u64>,
+    /// Alive: what was in the slot before this entry, with one count. Dead: the next in the
+    /// list of boxes to dispose of.
+    link: Cell<Option<NonNull<Header>>>,
+}
+
+#[repr(C)]
+struct ValueBox<T> {
+    header: Header,
+    map: Option<fn(&T) -> Option<T>>,
+    /// `None`: the store is hidden by `exit`.
+    value: Option<T>,
+}
+
+/// A counted reference to a box of any type.
+pub(crate) struct ValueRef(NonNull<Header>);
+
+/// Which guard or `run` a value stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) number: u64,
+    pub(crate) flow: u64,
+}
+
+impl Entry {
+    /// Of a base value: it belongs to no guard.
+    pub(crate) const BASE: Entry = Entry { number: 0, flow: 0 };
+}
+
+impl ValueRef {
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: rule 1: the box is alive as long as `self`, and all changes go through Cells.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn key(&self) -> u64 {
+        self.header().key
+    }
+
+    #[inline]
+    pub(crate) fn entry(&self) -> Entry {
+        Entry { number: self.header().entry.get(), flow: self.header().flow.get() }
+    }
+
+    pub(crate) fn set_entry(&self, entry: Entry) {
+        self.header().entry.set(entry.number);
+        self.header().flow.set(entry.flow);
+    }
+
+    /// Is it inherited as it is?
+    #[inline]
+    pub(crate) fn is_always(&self) -> bool {
+        self.header().vtable.always
+    }
+
+    /// Applies the storage's `Inherit`; may run user code.
+    pub(crate) fn inherit(&self) -> Inherited {
+        // SAFETY: the vtable was made for this box's type.
+        unsafe { (self.header().vtable.inherit)(self) }
+    }
+
+    /// Takes out what this entry has replaced.
+    #[inline]
+    pub(crate) fn take_prior(&self) -> Option<ValueRef> {
+        // The count passes from the link to the result.
+        self.header().link.take().map(ValueRef)
+    }
+
+    /// Another reference to what this entry has replaced.
+    pub(crate) fn prior(&self) -> Option<ValueRef> {
+        let prior = self.take_prior();
+        let copy = prior.clone();
+        self.set_prior(prior);
+        copy
+    }
+
+    /// Sets what this entry has replaced; there must be nothing yet.
+    #[inline]
+    pub(crate) fn set_prior(&self, prior: Option<ValueRef>) {
+        debug_assert!(self.header().link.get().is_none(), "a prior would leak");
+        self.header().link.set(prior.map(ValueRef::into_raw));
+    }
+
+    #[inline]
+    fn into_raw(self) -> NonNull<Header> {
+        let raw = self.0;
+        mem::forget(self);
+        raw
+    }
+
+    /// Gives the count back without running user code: [`dispose_queued`] must follow.
+    #[inline]
+    pub(crate) fn release_later(self) {
+        let _queued = release(self.into_raw());
+    }
+}
+
+impl Clone for ValueRef {
+    #[inline]
+    fn clone(&self) -> Self {
+        let refs = &self.header().refs;
+        refs.set(refs.get() + 1);
+        ValueRef(self.0)
+    }
+}
+
+impl Drop for ValueRef {
+    #[inline]
+    fn drop(&mut self) {
+        if release(self.0) {
+            dispose_queued();
+        }
+    }
+}
+
+/// A counted reference to the box of a storage of `T`s.
+pub(crate) struct Value<T> {
+    raw: ValueRef,
+    owns: PhantomData<T>,
+}
+
+impl<T: 'static> Value<T> {
+    /// Makes a box that bears the key's present number.
+    #[inline]
+    pub(crate) fn new(
+        key: &Key<T>,
+        value: Option<T>,
+        entry: Entry,
+        inherit: Inherit<T>,
+    ) -> Value<T> {
+        let (vtable, map) = match inherit {
+            Inherit::Always => (&Tables::<T>::ALWAYS, None),
+            Inherit::Never => (&Tables::<T>::NEVER, None),
+            Inherit::Map(map) => (&Tables::<T>::MAP, Some(map)),
+        };
+        let header = Header {
+            refs: Cell::new(1),
+            vtable,
+            key: key.get(),
+            entry: Cell::new(entry.number),
+            flow: Cell::new(entry.flow),
+            link: Cell::new(None),
+        };
+        let place = pool::allocate(Layout::new::<ValueBox<T>>()).cast::<ValueBox<T>>();
+        // SAFETY: a fresh block of this layout, which nobody else knows.
+        unsafe { place.write(ValueBox { header, map, value }) };
+        // The header is at offset 0 (repr(C)), and the pointer may reach the whole box.
+        Value { raw: ValueRef(place.cast()), owns: PhantomData }
+    }
+
+    /// Takes `raw` for a `Value<T>` if it bears `number`.
+    ///
+    /// # Safety
+    /// `number` was read from a `Key<T>`.
+    #[inline]
+    pub(crate) unsafe fn from_raw(raw: &ValueRef, number: u64) -> Option<Value<T>> {
+        (raw.key() == number).then(|| Value { raw: raw.clone(), owns: PhantomData })
+    }
+
+    /// The value; `None` if it is hidden by `exit`.
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&T> {
+        // SAFETY: rules 1 and 2: alive as long as `self`, and a ValueBox<T>; values are never
+        // changed while references exist.
+        unsafe { self.raw.0.cast::<ValueBox<T>>().as_ref() }.value.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn into_raw(self) -> ValueRef {
+        self.raw
+    }
+}
+
+impl<T> Clone for Value<T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Value { raw: self.raw.clone(), owns: PhantomData }
+    }
+}
+
+struct Tables<T>(PhantomData<T>);
+
+impl<T: 'static> Tables<T> {
+    const ALWAYS: VTable = Self::table(true, inherit_same);
+    const NEVER: VTable = Self::table(false, inherit_nothing);
+    const MAP: VTable = Self::table(false, inherit_mapped::<T>);
+
+    const fn table(always: bool, inherit: unsafe fn(&ValueRef) -> Inherited) -> VTable {
+        VTable {
+            layout: Layout::new::<ValueBox<T>>(),
+            needs_drop: mem::needs_drop::<T>(),
+            drop: drop_value::<T>,
+            always,
+            inherit,
+        }
+    }
+}
+
+/// # Safety
+/// `header` is that of a dead `ValueBox<T>` whose value was not dropped yet.
+unsafe fn drop_value<T>(header: NonNull<Header>) {
+    let whole = header.cast::<ValueBox<T>>().as_ptr();
+    // SAFETY: in bounds of the box (see above).
+    let value = unsafe { &raw mut (*whole).value };
+    // SAFETY: rule 3: nobody else knows the box; dropped once, as the caller promises.
+    unsafe { ptr::drop_in_place(value) };
+}
+
+fn inherit_same(_: &ValueRef) -> Inherited {
+    Inherited::Same
+}
+
+fn inherit_nothing(_: &ValueRef) -> Inherited {
+    Inherited::Nothing
+}
+
+/// # Safety
+/// `raw` is a `ValueBox<T>`.
+unsafe fn inherit_mapped<T: 'static>(raw: &ValueRef) -> Inherited {
+    // SAFETY: alive as long as `raw` (rule 1), of this type as the caller promises.
+    let whole = unsafe { raw.0.cast::<ValueBox<T>>().as_ref() };
+    // A hidden store stays hidden: there is nothing to map.
+    let (Some(map), Some(value)) = (whole.map, &whole.value) else { return Inherited::Same };
+    let Some(mapped) = map(value) else { return Inherited::Nothing };
+    let header = Header {
+        refs: Cell::new(1),
+        vtable: whole.header.vtable,
+        key: whole.header.key,
+        entry: Cell::new(0),
+        flow: Cell::new(0),
+        link: Cell::new(None),
+    };
+    let place = pool::allocate(Layout::new::<ValueBox<T>>()).cast::<ValueBox<T>>();
+    // SAFETY: a fresh block of this layout; the key's number was copied from a box of `T`.
+    unsafe { place.write(ValueBox { header, map: whole.map, value: Some(mapped) }) };
+    Inherited::New(ValueRef(place.cast()))
+}
+
+/// Dead boxes that wait for the outermost release on this thread.
+struct Disposal {
+    head: Cell<Option<NonNull<Header>>>,
+    tail: Cell<Option<NonNull<Header>>>,
+    running: Cell<bool>,
+}
+
+thread_local! {
+    static DISPOSAL: Disposal = const {
+        Disposal { head: Cell::new(None), tail: Cell::new(None), running: Cell::new(false) }
+    };
+}
+
+/// Gives one count back; at 0 the box is freed at once if that runs no code, else queued.
+/// True if it was queued.
+#[inline]
+fn release(raw: NonNull<Header>) -> bool {
+    // SAFETY: rule 1: the caller passes its count, so the box is alive.
+    let header = unsafe { raw.as_ref() };
+    let refs = header.refs.get() - 1;
+    header.refs.set(refs);
+    if refs != 0 {
+        return false;
+    }
+    if header.vtable.needs_drop || header.link.get().is_some() {
+        queue(raw);
+        return true;
+    }
+    let layout = header.vtable.layout;
+    // SAFETY: allocated with this layout; nobody refers to it and nothing needs drop.
+    unsafe { pool::release(raw.cast(), layout) };
+    false
+}
+
+/// Queues a dead box, and the boxes it has replaced if they died with it.
+#[inline(never)]
+fn queue(dead: NonNull<Header>) {
+    DISPOSAL.with(|disposal| {
+        let mut next = Some(dead);
+        while let Some(dead) = next.take() {
+            // SAFETY: rule 3: dead, but its memory is released by `dispose_queued` only.
+            let header = unsafe { dead.as_ref() };
+            let prior = header.link.take();
+            match disposal.tail.replace(Some(dead)) {
+                None => disposal.head.set(Some(dead)),
+                // SAFETY: rule 3, as above: the tail is in the list.
+                Some(tail) => unsafe { tail.as_ref() }.link.set(Some(dead)),
+            }
+            if let Some(prior) = prior {
+                // SAFETY: rule 1: the link owned a count of it.
+                let refs = &unsafe { prior.as_ref() }.refs;
+                refs.set(refs.get() - 1);
+                next = (refs.get() == 0).then_some(prior);
+            }
+        }
+    });
+}
+
+/// Drops the queued values, unless a caller further out is at it.
+#[inline]
+pub(crate) fn dispose_queued() {
+    DISPOSAL.with(|disposal| {
+        if disposal.head.get().is_some() && !disposal.running.get() {
+            dispose_all(disposal);
+        }
+    });
+}
+
+#[inline(never)]
+fn dispose_all(disposal: &Disposal) {
+    /// Goes on with the rest when a value's drop has panicked.
+    struct Finish<'a>(&'a Disposal);
+    impl Drop for Finish<'_> {
+        fn drop(&mut self) {
+            while let Some(dead) = self.0.pop() {
+                dispose(dead);
+            }
+            self.0.running.set(false);
+        }
+    }
+    disposal.running.set(true);
+    let finish = Finish(disposal);
+    while let Some(dead) = disposal.pop() {
+        dispose(dead);
+    }
+    drop(finish);
+}
+
+impl Disposal {
+    fn pop(&self) -> Option<NonNull<Header>> {
+        let head = self.head.get()?;
+        // SAFETY: rule 3: it is in the list.
+        let next = unsafe { head.as_ref() }.link.get();
+        self.head.set(next);
+        if next.is_none() {
+            self.tail.set(None);
+        }
+        Some(head)
+    }
+}
+
+/// Drops the value of a box that is off the list, and frees the box also if that panics.
+fn dispose(dead: NonNull<Header>) {
+    struct Free(NonNull<Header>, Layout);
+    impl Drop for Free {
+        fn drop(&mut self) {
+            // SAFETY: rule 3: nobody else knows the box, its value is gone.
+            unsafe { pool::release(self.0.cast(), self.1) };
+        }
+    }
+    // SAFETY: rule 3: popped from the list, so still allocated.
+    let vtable = unsafe { dead.as_ref() }.vtable;
+    let free = Free(dead, vtable.layout);
+    if vtable.needs_drop {
+        // SAFETY: the vtable was made for this type; popped once, so dropped once.
+        unsafe { (vtable.drop)(dead) };
+    }
+    drop(free);
+}
