@@ -1,1 +1,30 @@
-//! Placeholder, replaced by the first real commit of this crate.
+//! I/O readiness, sockets and cross-thread wake-ups of the lunation runtime: *what happened*.
+//!
+//! A [`Reactor`] owns the operating system's selector and a slab of sources. It runs no user code
+//! of its own: [`Reactor::wait`] collects readiness events, and [`Reactor::dispatch_next`] hands
+//! out one of them by waking the tasks which wait for it, inside the socket's async resource. The
+//! executor decides when either happens.
+//!
+//! Sockets ([`net`]) are `Send + Sync`: they hold the operating system's socket and the number of
+//! their slot; readiness, wakers and the async resource stay on the thread of the runtime. Used
+//! elsewhere, their operations are an [`std::io::Error`] which names the remedy.
+#![deny(unsafe_code)]
+
+pub mod budget;
+mod io;
+pub mod net;
+mod reactor;
+mod readiness;
+mod registration;
+pub mod release;
+mod source;
+#[cfg(feature = "hyper")]
+mod uninit;
+#[cfg(unix)]
+mod unix;
+mod waiters;
+
+pub use mio::Interest;
+pub use mio::event::Source;
+pub use reactor::{EnterGuard, Notifier, Reactor};
+pub use registration::Registration;

@@ -1,0 +1,43 @@
+//! TCP sockets with tokio's names and signatures.
+//!
+//! Each operation is tried at once and waits only when it would block. Reading and writing methods
+//! are inherent, so that no extension trait is needed; `futures_io` and hyper's traits are
+//! implemented under the features of these names.
+//!
+//! # Threads
+//!
+//! Sockets are `Send + Sync`, so futures that hold them satisfy libraries which demand `Send`. They
+//! belong to the runtime they were made in nevertheless: on another thread, what reads, writes,
+//! accepts or waits is an [`io::Error`](std::io::Error) of kind
+//! [`Other`](std::io::ErrorKind::Other). `into_std` works everywhere, `from_std` registers with the
+//! runtime of the thread that calls it. A socket may be dropped on any thread.
+//!
+//! # Names
+//!
+//! Addresses given as host names are resolved by the standard library, which blocks the loop; only
+//! literal addresses (`"127.0.0.1:80"`, `(Ipv4Addr, u16)`, `SocketAddr`) do not.
+//!
+//! # Async context
+//!
+//! A stream is a `TCPWRAP`, a listener a `TCPSERVERWRAP`, a connect a `TCPCONNECTWRAP` whose
+//! trigger is its stream. An accepted stream has its listener as trigger and starts from the
+//! listener's frame, not from that of the task that accepts.
+
+mod errno;
+mod error;
+#[cfg(feature = "futures-io")]
+mod futures_traits;
+#[cfg(feature = "hyper")]
+mod hyper_traits;
+mod listener;
+#[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))))]
+mod reuse_port;
+mod socket;
+mod split;
+mod stream;
+mod transfer;
+
+pub use listener::TcpListener;
+pub use socket::TcpSocket;
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
+pub use stream::TcpStream;

@@ -1,0 +1,418 @@
+//! The reactor: one selector, its sources, and the events on their way to those who wait.
+//!
+//! Rule of this file: no `RefCell` borrow is held across anything that can run user code, which is
+//! every waker operation (clone, wake, drop), every hook and every drop of a frame. A value is
+//! taken out in its own `let`, then used.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use lunation_context::Resource;
+use mio::event::Source;
+use mio::{Events, Interest, Poll};
+
+use crate::budget::Meter;
+use crate::readiness::{Direction, Readiness};
+use crate::release::{Inbox, NOTIFIER, Released};
+use crate::source::{Key, Slot, Slots};
+use crate::waiters::{SHARED, Ticket};
+
+/// Events taken from the kernel per wait. Between 256 and 1024 no difference was measurable.
+const EVENTS_PER_WAIT: usize = 1024;
+
+thread_local! {
+    /// The reactor that sockets made or used on this thread belong to.
+    static REACTOR: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
+}
+
+/// One thread's I/O: a selector, the sources registered with it, and the readiness events that
+/// were collected but not handed out yet.
+///
+/// Made and driven by the executor; users meet it through the types of [`net`](crate::net) and
+/// through [`Registration`](crate::Registration). libuv's equivalent is the poll phase's backend.
+pub struct Reactor {
+    selector: RefCell<Selector>,
+    inbox: Arc<Inbox>,
+    slots: RefCell<Slots>,
+    pending: RefCell<VecDeque<(Key, Readiness)>>,
+    /// Listeners that pause after running out of descriptors, and until when.
+    pauses: RefCell<Vec<(Instant, Key)>>,
+    released_timers: RefCell<Vec<u64>>,
+    meter: Meter,
+    /// Tasks whose I/O budget is spent.
+    yielded: RefCell<Vec<Waker>>,
+    last_ticket: Cell<Ticket>,
+    closed: Cell<bool>,
+}
+
+struct Selector {
+    poll: Poll,
+    events: Events,
+}
+
+impl Reactor {
+    /// Makes a reactor and its selector.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system for making a selector, above all too many open files.
+    pub fn new() -> io::Result<Rc<Reactor>> {
+        let poll = Poll::new()?;
+        let inbox = Inbox::open(&poll)?;
+        Ok(Rc::new(Reactor {
+            selector: RefCell::new(Selector {
+                poll,
+                events: Events::with_capacity(EVENTS_PER_WAIT),
+            }),
+            inbox,
+            slots: RefCell::default(),
+            pending: RefCell::default(),
+            pauses: RefCell::default(),
+            released_timers: RefCell::default(),
+            meter: Meter::default(),
+            yielded: RefCell::default(),
+            last_ticket: Cell::new(SHARED),
+            closed: Cell::new(false),
+        }))
+    }
+
+    /// The runtime's number: unique in the process, never reused.
+    pub fn id(&self) -> u64 {
+        self.inbox.id
+    }
+
+    /// A handle with which any thread can make [`wait`](Reactor::wait) return.
+    pub fn notifier(&self) -> Notifier {
+        Notifier { inbox: self.inbox.clone() }
+    }
+
+    /// Makes this the reactor of the thread until the guard is dropped.
+    pub fn enter(self: &Rc<Self>) -> EnterGuard {
+        let previous = REACTOR.with(|current| current.replace(Some(self.clone())));
+        EnterGuard { previous, _not_send: PhantomData }
+    }
+
+    /// The reactor entered on this thread. `None` also while the thread's locals are destroyed.
+    pub fn current() -> Option<Rc<Reactor>> {
+        REACTOR.try_with(|current| current.borrow().clone()).ok().flatten()
+    }
+
+    /// Frees what foreign threads gave back, then waits for events, at most `timeout` long (for
+    /// ever if `None`), and keeps them for [`dispatch_next`](Reactor::dispatch_next).
+    ///
+    /// Returns early for a notification, a signal, or the end of a listener's pause; and at once
+    /// while events are left from the last time.
+    ///
+    /// # Errors
+    ///
+    /// Those of the selector, except an interruption by a signal, which counts as "no events".
+    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.meter.refill();
+        self.free_released();
+        self.poll(self.shorten(timeout))?;
+        self.end_pauses();
+        self.free_released();
+        Ok(())
+    }
+
+    /// Hands out one readiness event: notes the readiness and wakes those who wait for it, inside
+    /// before/after of the socket's resource. An event for a source that has gone is skipped, one
+    /// that nobody waits for enters nothing. `false` when no event is left.
+    pub fn dispatch_next(&self) -> bool {
+        loop {
+            let event = self.pending.borrow_mut().pop_front();
+            let Some((key, readiness)) = event else { return false };
+            let arrival = self.slots.borrow_mut().change(key, |slot| slot.arrive(readiness));
+            if let Some(arrival) = arrival {
+                arrival.deliver();
+                return true;
+            }
+        }
+    }
+
+    /// Whether tasks wait because their I/O budget was spent: then do not sleep in
+    /// [`wait`](Reactor::wait).
+    pub fn has_yielded(&self) -> bool {
+        !self.yielded.borrow().is_empty()
+    }
+
+    /// Wakes the tasks whose I/O budget was spent, all of this moment's and none that join them
+    /// meanwhile. To be called after the poll phase.
+    pub fn wake_yielded(&self) {
+        let batch = self.yielded.take();
+        for waker in batch {
+            waker.wake();
+        }
+    }
+
+    /// How often an operation was put off because the I/O budget of its task was spent.
+    pub fn budget_hits(&self) -> u64 {
+        self.meter.hits()
+    }
+
+    /// How many sources an operation waits for: what keeps `run_to_idle` going.
+    pub fn waiting(&self) -> usize {
+        self.slots.borrow().waiting()
+    }
+
+    /// When the first listener that ran out of descriptors will try again. [`wait`](Reactor::wait)
+    /// returns by then of itself; a host that sleeps elsewhere has to know.
+    pub fn next_rearm(&self) -> Option<Instant> {
+        self.pauses.borrow().iter().map(|(until, _)| *until).min()
+    }
+
+    /// The keys of timers whose handles were dropped on foreign threads, oldest first.
+    pub fn take_released_timers(&self) -> Vec<u64> {
+        self.released_timers.take()
+    }
+
+    /// Shuts down: ends every source and its resource, drops all wakers, and lets later drops of
+    /// handles find nothing. Sockets that still exist fail from now on. Dropping does the same.
+    pub fn close(&self) {
+        self.closed.set(true);
+        self.inbox.close();
+        // One by one: ending a source can drop others, or sockets.
+        loop {
+            let key = self.slots.borrow().any();
+            let Some(key) = key else { break };
+            self.remove(key);
+        }
+        let yielded = self.yielded.take();
+        drop(yielded);
+        self.pending.take();
+        self.pauses.take();
+    }
+
+    /// The handle with which sources are registered.
+    #[cfg(unix)]
+    pub(crate) fn registry(&self) -> &mio::Registry {
+        &self.inbox.registry
+    }
+
+    /// Registers `source` under a new slot.
+    pub(crate) fn add(
+        &self,
+        source: &mut dyn Source,
+        interest: Interest,
+        slot: Slot,
+    ) -> io::Result<Key> {
+        let refusal = if self.closed.get() {
+            "this runtime has shut down and takes no more sockets"
+        } else if self.slots.borrow().is_full() {
+            "too many I/O sources for one runtime"
+        } else {
+            ""
+        };
+        if !refusal.is_empty() {
+            slot.end();
+            return Err(io::Error::other(refusal));
+        }
+        let key = self.slots.borrow_mut().insert(slot);
+        let registered = self.inbox.registry.register(source, key.token(), interest);
+        registered.inspect_err(|_| self.remove(key)).map(|()| key)
+    }
+
+    /// Ends the registration of `source` and frees its slot.
+    pub(crate) fn remove_source(&self, source: &mut dyn Source, key: Key) {
+        // An error means that it is not registered any more, which is what is asked for.
+        let _ = self.inbox.registry.deregister(source);
+        self.remove(key);
+    }
+
+    /// Whether the source is ready; if not, `ticket` waits. `None` when the source has gone.
+    ///
+    /// A future passes its ticket, 0 until it first waits; `None` is the shared one.
+    pub(crate) fn ready_or_wait(
+        &self,
+        key: Key,
+        direction: Direction,
+        ticket: Option<&mut Ticket>,
+        waker: &Waker,
+    ) -> Option<bool> {
+        let ticket = match ticket {
+            Some(ticket) if *ticket == SHARED => {
+                self.last_ticket.set(self.last_ticket.get() + 1);
+                *ticket = self.last_ticket.get();
+                *ticket
+            }
+            Some(ticket) => *ticket,
+            None => SHARED,
+        };
+        let (ready, held) = self.slots.borrow_mut().change(key, |slot| {
+            let held = slot.waiters(direction).holds(ticket, waker);
+            (slot.ready().has(direction), held)
+        })?;
+        if ready || held {
+            return Some(ready);
+        }
+        // Cloning runs foreign code, which may have dropped the source or made it ready.
+        let mut waker = Some(waker.clone());
+        let (ready, replaced) = self.slots.borrow_mut().change(key, |slot| {
+            if slot.ready().has(direction) {
+                return (true, None);
+            }
+            let store = |waker| slot.waiters(direction).store(ticket, waker);
+            (false, waker.take().and_then(store))
+        })?;
+        drop(replaced);
+        Some(ready)
+    }
+
+    /// Ends the wait of a future that is dropped.
+    pub(crate) fn forget(&self, key: Key, direction: Direction, ticket: Ticket) {
+        let forget = |slot: &mut Slot| slot.waiters(direction).forget(ticket);
+        let waker = self.slots.borrow_mut().change(key, forget);
+        drop(waker);
+    }
+
+    /// Notes a `WouldBlock`.
+    pub(crate) fn clear(&self, key: Key, direction: Direction) {
+        self.slots.borrow_mut().change(key, |slot| slot.ready().clear(direction));
+    }
+
+    /// Notes a transfer of less than was asked for.
+    pub(crate) fn clear_after_short(&self, key: Key, direction: Direction) {
+        self.slots.borrow_mut().change(key, |slot| slot.ready().clear_after_short(direction));
+    }
+
+    /// Whether the source is taken to be ready, without asking the system.
+    pub(crate) fn is_ready(&self, key: Key, direction: Direction) -> Option<bool> {
+        self.slots.borrow_mut().change(key, |slot| slot.ready().has(direction))
+    }
+
+    /// Takes one operation out of the budget of the task that runs. `false` when it is spent: then
+    /// the task has been put off until the next poll phase.
+    pub(crate) fn spend(&self, waker: &Waker) -> bool {
+        if self.meter.spend() {
+            return true;
+        }
+        let held = self.yielded.borrow().last().is_some_and(|last| last.will_wake(waker));
+        if !held {
+            let waker = waker.clone();
+            self.yielded.borrow_mut().push(waker);
+        }
+        false
+    }
+
+    /// Notes that `listener` is out of descriptors: nothing new is accepted until a pause has
+    /// ended, since the edge has been delivered and asking again at once would spin.
+    pub(crate) fn pause(&self, listener: Key) {
+        let pause = self.slots.borrow_mut().change(listener, |slot| {
+            slot.ready().clear(Direction::Read);
+            slot.lengthen_pause()
+        });
+        if let Some(pause) = pause {
+            self.pauses.borrow_mut().push((Instant::now() + pause, listener));
+        }
+    }
+
+    /// Notes that `listener` accepted a connection, and returns its resource.
+    pub(crate) fn accepted(&self, listener: Key) -> Option<Rc<Resource>> {
+        self.slots.borrow_mut().change(listener, |slot| {
+            slot.reset_pause();
+            slot.resource()
+        })
+    }
+
+    fn remove(&self, key: Key) {
+        self.pauses.borrow_mut().retain(|(_, paused)| *paused != key);
+        let slot = self.slots.borrow_mut().remove(key);
+        if let Some(slot) = slot {
+            slot.end();
+        }
+    }
+
+    fn free_released(&self) {
+        while let Some(item) = self.inbox.pop() {
+            match item {
+                Released::Source(token) => self.remove(Key(token)),
+                Released::Timer(key) => self.released_timers.borrow_mut().push(key),
+            }
+        }
+    }
+
+    fn shorten(&self, timeout: Option<Duration>) -> Option<Duration> {
+        if !self.pending.borrow().is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let Some(rearm) = self.next_rearm() else { return timeout };
+        let pause = rearm.saturating_duration_since(Instant::now());
+        Some(timeout.map_or(pause, |timeout| timeout.min(pause)))
+    }
+
+    fn poll(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut selector = self.selector.borrow_mut();
+        let Selector { poll, events } = &mut *selector;
+        match poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        let of_sources = events.iter().filter(|event| event.token() != NOTIFIER);
+        let readiness = of_sources.map(|event| (Key(event.token().0), Readiness::of(event)));
+        self.pending.borrow_mut().extend(readiness);
+        Ok(())
+    }
+
+    /// Lets the listeners whose pause has ended try again, as if an event had come.
+    fn end_pauses(&self) {
+        let mut pauses = self.pauses.borrow_mut();
+        if pauses.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let mut pending = self.pending.borrow_mut();
+        for (_, key) in pauses.extract_if(.., |(until, _)| *until <= now) {
+            pending.push_back((key, Readiness::only(Direction::Read)));
+        }
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+/// Makes a reactor's [`wait`](Reactor::wait) return, from any thread: the one that sleeps now or,
+/// if none does, the next.
+#[derive(Clone, Debug)]
+pub struct Notifier {
+    inbox: Arc<Inbox>,
+}
+
+impl Notifier {
+    /// Wakes the loop. Several calls before it looks are one wake-up.
+    pub fn notify(&self) {
+        self.inbox.notify();
+    }
+}
+
+/// Makes a reactor the thread's own until it is dropped; then the previous one is again.
+#[derive(Debug)]
+#[must_use = "the reactor is left again when the guard is dropped"]
+pub struct EnterGuard {
+    previous: Option<Rc<Reactor>>,
+    _not_send: PhantomData<*const ()>,
+}
+
+impl Drop for EnterGuard {
+    fn drop(&mut self) {
+        let previous = self.previous.take();
+        // Fails only in the destruction of the thread's locals, when there is none to restore.
+        let left = REACTOR.try_with(|current| current.replace(previous));
+        drop(left);
+    }
+}

@@ -1,0 +1,148 @@
+//! Readiness of any descriptor or mio source: tokio's `AsyncFd`.
+
+use std::io;
+use std::panic::Location;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use lunation_context::{Resource, ResourceKind};
+use mio::Interest;
+use mio::event::Source;
+
+use crate::io::{Io, Outcome, current_reactor};
+use crate::readiness::{Direction, Readiness};
+use crate::source::{Dispatch, Slot};
+
+/// A source of your own in the runtime's selector, with the async resource its events run in.
+///
+/// For signal pipes, process descriptors, datagram sockets, other libraries' descriptors (through
+/// [`mio::unix::SourceFd`](https://docs.rs/mio/1/mio/unix/struct.SourceFd.html)). tokio's
+/// equivalent is `AsyncFd`. `Send + Sync` if the source is; usable only on the thread where it was
+/// made. Dropping it ends the registration and then drops the source.
+///
+/// Readiness is edge-triggered: it stands until an operation inside [`try_io`](Self::try_io),
+/// [`poll_io`](Self::poll_io) or [`async_io`](Self::async_io) gives `WouldBlock`. Short transfers
+/// do not clear it, so it suits datagrams as well as streams.
+#[derive(Debug)]
+pub struct Registration<S: Source> {
+    io: Io<S>,
+}
+
+impl<S: Source> Registration<S> {
+    /// Registers `source`, which must be non-blocking, with the runtime of this thread.
+    ///
+    /// It gets an async resource of kind `kind`, whose trigger is the running resource.
+    ///
+    /// # Errors
+    ///
+    /// There is no runtime on this thread, or the selector refuses the source.
+    #[track_caller]
+    pub fn new(source: S, interest: Interest, kind: ResourceKind) -> io::Result<Registration<S>> {
+        let reactor = current_reactor()?;
+        let resource = Rc::new(Resource::create(kind, Location::caller()));
+        let slot = Slot::new(resource, Readiness::NONE, Dispatch::InResource);
+        Ok(Registration { io: Io::register(&reactor, source, interest, slot)? })
+    }
+
+    /// The source.
+    pub fn get_ref(&self) -> &S {
+        self.io.get()
+    }
+
+    /// Ends the registration and returns the source. Works on every thread.
+    pub fn into_inner(self) -> S {
+        self.io.into_inner()
+    }
+
+    /// Waits until the source is readable, or closed.
+    ///
+    /// Cancel safe: it takes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The source belongs to another thread's runtime.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.io.wait_for(Direction::Read).await
+    }
+
+    /// Waits until the source is writable, or closed.
+    ///
+    /// Cancel safe: it takes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The source belongs to another thread's runtime.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.io.wait_for(Direction::Write).await
+    }
+
+    /// [`readable`](Self::readable) for hand-written futures: the last caller is woken.
+    ///
+    /// # Errors
+    ///
+    /// The source belongs to another thread's runtime.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.poll_now(cx, Direction::Read, |_| Ok(Outcome::whole(())))
+    }
+
+    /// [`writable`](Self::writable) for hand-written futures: the last caller is woken.
+    ///
+    /// # Errors
+    ///
+    /// The source belongs to another thread's runtime.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.poll_now(cx, Direction::Write, |_| Ok(Outcome::whole(())))
+    }
+
+    /// Calls `operation` if the source is ready for it, and forgets that readiness if it gives
+    /// `WouldBlock`. `interest` with both directions counts as readable.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if the source is not ready; what `operation` gives; or the source belongs to
+    /// another thread's runtime.
+    pub fn try_io<T>(
+        &self,
+        interest: Interest,
+        operation: impl FnOnce(&S) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.io.try_now(direction(interest), |source| operation(source).map(Outcome::whole))
+    }
+
+    /// Calls `operation` until it gives something else than `WouldBlock` or `Interrupted`; waits
+    /// between the calls. For hand-written futures: the last caller per direction is woken.
+    ///
+    /// # Errors
+    ///
+    /// What `operation` gives, or the source belongs to another thread's runtime.
+    pub fn poll_io<T>(
+        &self,
+        cx: &mut Context<'_>,
+        interest: Interest,
+        mut operation: impl FnMut(&S) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        let attempt = |source: &S| operation(source).map(Outcome::whole);
+        self.io.poll_now(cx, direction(interest), attempt)
+    }
+
+    /// Calls `operation` until it gives something else than `WouldBlock` or `Interrupted`; waits
+    /// between the calls.
+    ///
+    /// Cancel safe if `operation` does not keep anything when it gives `WouldBlock`.
+    ///
+    /// # Errors
+    ///
+    /// What `operation` gives, or the source belongs to another thread's runtime.
+    pub async fn async_io<T>(
+        &self,
+        interest: Interest,
+        mut operation: impl FnMut(&S) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let attempt = |source: &S| operation(source).map(Outcome::whole);
+        self.io.operate(direction(interest), attempt).await
+    }
+}
+
+fn direction(interest: Interest) -> Direction {
+    if interest.is_readable() { Direction::Read } else { Direction::Write }
+}

@@ -1,0 +1,112 @@
+//! The registry of live runtimes: where a handle dropped on a foreign thread leaves its slot.
+//!
+//! Handles (sockets, sleeps) are `Send`, their slots are not. A handle that dies away from its
+//! runtime therefore looks the runtime up by number here and queues what must be freed; the
+//! runtime's next [`wait`](crate::Reactor::wait) frees it. A number is never reused, so once a
+//! runtime has gone such drops find nothing and do nothing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossbeam_queue::SegQueue;
+use mio::event::Source;
+use mio::{Poll, Registry, Token, Waker};
+
+/// The token of the notifier; no source can have it (see `source::Key`).
+pub(crate) const NOTIFIER: Token = Token(usize::MAX);
+
+static NEXT_RUNTIME_ID: AtomicU64 = AtomicU64::new(1);
+
+/// Cold: locked when a runtime starts or ends, and when a handle dies on a foreign thread.
+static INBOXES: Mutex<BTreeMap<u64, Arc<Inbox>>> = Mutex::new(BTreeMap::new());
+
+/// Something that a handle dropped on a foreign thread gives back to its runtime.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Released {
+    /// The slot of an I/O source: its token.
+    Source(usize),
+    /// A timer's key, in the numbering of the executor
+    /// (see [`Reactor::take_released_timers`](crate::Reactor::take_released_timers)).
+    Timer(u64),
+}
+
+/// Gives `item` back to the runtime `runtime_id` and wakes its loop. Callable from every thread.
+///
+/// Does nothing when that runtime has gone: its slots went with it.
+pub fn release(runtime_id: u64, item: Released) {
+    if let Some(inbox) = find(runtime_id) {
+        inbox.push(item);
+    }
+}
+
+/// Takes a foreign `source` out of the selector of its runtime and gives its slot back.
+///
+/// Closing a descriptor ends its registration too, but only with its last duplicate, and a
+/// [`Registration`](crate::Registration) need not own what it registers.
+pub(crate) fn release_source(runtime_id: u64, token: usize, source: &mut dyn Source) {
+    if let Some(inbox) = find(runtime_id) {
+        // An error means that it is not registered any more, which is what is asked for.
+        let _ = inbox.registry.deregister(source);
+        inbox.push(Released::Source(token));
+    }
+}
+
+/// The part of a reactor that other threads can reach.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    /// The runtime's number.
+    pub(crate) id: u64,
+    /// A second handle to the selector: registering needs no borrow of the reactor's `Poll`.
+    pub(crate) registry: Registry,
+    waker: Waker,
+    queue: SegQueue<Released>,
+}
+
+impl Inbox {
+    /// Makes the inbox of a new runtime around `poll` and enters it into the registry.
+    pub(crate) fn open(poll: &Poll) -> io::Result<Arc<Inbox>> {
+        let inbox = Arc::new(Inbox {
+            // Relaxed: the number only has to be unique.
+            id: NEXT_RUNTIME_ID.fetch_add(1, Ordering::Relaxed),
+            registry: poll.registry().try_clone()?,
+            waker: Waker::new(poll.registry(), NOTIFIER)?,
+            queue: SegQueue::new(),
+        });
+        inboxes().insert(inbox.id, inbox.clone());
+        Ok(inbox)
+    }
+
+    /// Takes the runtime out of the registry.
+    pub(crate) fn close(&self) {
+        let removed = inboxes().remove(&self.id);
+        drop(removed);
+    }
+
+    /// Makes the wait of the loop return, the current one or the next.
+    pub(crate) fn notify(&self) {
+        // Can fail only when the selector is gone, and then nobody waits.
+        let _ = self.waker.wake();
+    }
+
+    /// What was given back, oldest first.
+    pub(crate) fn pop(&self) -> Option<Released> {
+        self.queue.pop()
+    }
+
+    fn push(&self, item: Released) {
+        self.queue.push(item);
+        self.notify();
+    }
+}
+
+fn find(runtime_id: u64) -> Option<Arc<Inbox>> {
+    inboxes().get(&runtime_id).cloned()
+}
+
+fn inboxes() -> MutexGuard<'static, BTreeMap<u64, Arc<Inbox>>> {
+    // No code that can panic runs under the lock; were it poisoned, the map would still be whole.
+    INBOXES.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,221 @@
+//! The slab of I/O sources: what the loop's thread keeps about each socket.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use lunation_context::Resource;
+use mio::Token;
+use slab::Slab;
+
+use crate::readiness::{Direction, Readiness};
+use crate::waiters::Waiters;
+
+/// A slot's index in the low half of a token, its generation in the high half.
+const INDEX_BITS: u32 = usize::BITS / 2;
+const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+
+/// First pause of a listener that ran out of descriptors; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Names one source for ever: a reused slot has another generation, so that an event or a release
+/// that comes late finds nothing.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Key(pub(crate) usize);
+
+impl Key {
+    fn new(index: usize, generation: usize) -> Key {
+        Key(generation << INDEX_BITS | index)
+    }
+
+    /// The token to register with.
+    pub(crate) fn token(self) -> Token {
+        Token(self.0)
+    }
+
+    fn index(self) -> usize {
+        self.0 & INDEX_MASK
+    }
+}
+
+/// How the dispatch of a source's events shows to hooks.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Dispatch {
+    /// Before/after of the source's resource around the wakes.
+    InResource,
+    /// Silently: a listener enters its resource once per accepted connection instead, as Node
+    /// does, and would show every connection twice otherwise.
+    Silent,
+}
+
+/// One registered source.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    key: Key,
+    ready: Readiness,
+    readers: Waiters,
+    writers: Waiters,
+    resource: Rc<Resource>,
+    /// The request of a connect whose result is not known yet.
+    connecting: Option<Rc<Resource>>,
+    dispatch: Dispatch,
+    pause: Duration,
+}
+
+impl Slot {
+    /// A source with nobody waiting. Its key is given by [`Slots::insert`].
+    pub(crate) fn new(resource: Rc<Resource>, ready: Readiness, dispatch: Dispatch) -> Slot {
+        Slot {
+            key: Key(0),
+            ready,
+            readers: Waiters::default(),
+            writers: Waiters::default(),
+            resource,
+            connecting: None,
+            dispatch,
+            pause: Duration::ZERO,
+        }
+    }
+
+    /// The same, with `request` as the resource of its pending connect.
+    pub(crate) fn connecting(mut self, request: Rc<Resource>) -> Slot {
+        self.connecting = Some(request);
+        self
+    }
+
+    pub(crate) fn resource(&self) -> Rc<Resource> {
+        self.resource.clone()
+    }
+
+    pub(crate) fn ready(&mut self) -> &mut Readiness {
+        &mut self.ready
+    }
+
+    pub(crate) fn waiters(&mut self, direction: Direction) -> &mut Waiters {
+        match direction {
+            Direction::Read => &mut self.readers,
+            Direction::Write => &mut self.writers,
+        }
+    }
+
+    /// Takes in an event and takes out whom it concerns.
+    pub(crate) fn arrive(&mut self, event: Readiness) -> Arrival {
+        self.ready = self.ready | event;
+        let take = |waiters: &mut Waiters, direction| {
+            if event.has(direction) { std::mem::take(waiters) } else { Waiters::default() }
+        };
+        Arrival {
+            readers: take(&mut self.readers, Direction::Read),
+            writers: take(&mut self.writers, Direction::Write),
+            connected: self.connecting.take_if(|_| event.has(Direction::Write)),
+            resource: (self.dispatch == Dispatch::InResource).then(|| self.resource.clone()),
+        }
+    }
+
+    /// The pause after another failed accept: 100 ms, doubling to 1 s.
+    pub(crate) fn lengthen_pause(&mut self) -> Duration {
+        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        self.pause
+    }
+
+    /// An accept succeeded: the next failure pauses shortly again.
+    pub(crate) fn reset_pause(&mut self) {
+        self.pause = Duration::ZERO;
+    }
+
+    /// Ends the source's resources. Drops wakers and a frame: hold no borrow.
+    pub(crate) fn end(self) {
+        if let Some(request) = &self.connecting {
+            request.destroy();
+        }
+        self.resource.destroy();
+    }
+
+    fn is_waiting(&self) -> bool {
+        !self.readers.is_empty() || !self.writers.is_empty()
+    }
+}
+
+/// An event on its way to those who wait for it.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    readers: Waiters,
+    writers: Waiters,
+    /// The request of the connect that the event ends.
+    connected: Option<Rc<Resource>>,
+    /// What to enter for another event; none for silent sources.
+    resource: Option<Rc<Resource>>,
+}
+
+impl Arrival {
+    /// Wakes those who wait, inside the resource the event belongs to; enters nothing if nobody
+    /// waits. Hooks and wakers run: hold no borrow.
+    pub(crate) fn deliver(self) {
+        let Arrival { readers, writers, connected, resource } = self;
+        let enter = connected.as_ref().or(resource.as_ref());
+        let nobody = readers.is_empty() && writers.is_empty();
+        let wake = || {
+            readers.wake();
+            writers.wake();
+        };
+        match enter {
+            _ if nobody => {}
+            Some(resource) => resource.call(wake),
+            None => wake(),
+        }
+        if let Some(request) = connected {
+            request.destroy();
+        }
+    }
+}
+
+/// All sources of a reactor.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    slab: Slab<Slot>,
+    generation: usize,
+    waiting: usize,
+}
+
+impl Slots {
+    /// Whether no token is left for another source: only thinkable where `usize` has 32 bits.
+    pub(crate) fn is_full(&self) -> bool {
+        // The last index is left out: with the last generation it would be the notifier's token.
+        self.slab.vacant_key() >= INDEX_MASK
+    }
+
+    /// Adds a source and names it.
+    pub(crate) fn insert(&mut self, mut slot: Slot) -> Key {
+        self.generation = self.generation.wrapping_add(1) & INDEX_MASK;
+        let entry = self.slab.vacant_entry();
+        slot.key = Key::new(entry.key(), self.generation);
+        entry.insert(slot).key
+    }
+
+    /// Looks at or changes one source; `None` when it has gone. `f` must not run user code.
+    pub(crate) fn change<R>(&mut self, key: Key, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
+        let slot = self.slab.get_mut(key.index()).filter(|slot| slot.key == key)?;
+        let waited = slot.is_waiting();
+        let result = f(slot);
+        self.waiting = self.waiting + usize::from(slot.is_waiting()) - usize::from(waited);
+        Some(result)
+    }
+
+    /// Takes a source out, to be [ended](Slot::end) without a borrow.
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Slot> {
+        self.slab.get(key.index()).filter(|slot| slot.key == key)?;
+        let slot = self.slab.remove(key.index());
+        self.waiting -= usize::from(slot.is_waiting());
+        Some(slot)
+    }
+
+    /// Any one source, for the shutdown.
+    pub(crate) fn any(&self) -> Option<Key> {
+        self.slab.iter().next().map(|(_, slot)| slot.key)
+    }
+
+    /// How many sources an operation waits for.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+}

@@ -1,0 +1,69 @@
+//! The wakers that wait for one direction of one source.
+//!
+//! Nearly always there is at most one, so the first has a place of its own and the others, for
+//! example several tasks that accept from one listener, share a list. Every future of this crate
+//! has a ticket and takes its waker back when it is dropped, so the list is no longer than the
+//! futures alive; the `poll_*` functions share ticket 0, where the last caller wins, as in tokio.
+//!
+//! Nothing here calls into a waker while a caller's borrow can be held: what is replaced or taken
+//! is returned.
+
+use std::task::Waker;
+
+/// Who waits: 0 for the `poll_*` functions, else one future.
+pub(crate) type Ticket = u64;
+
+/// The ticket of the `poll_*` functions.
+pub(crate) const SHARED: Ticket = 0;
+
+/// The waiting wakers of one direction.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    first: Option<(Ticket, Waker)>,
+    rest: Vec<(Ticket, Waker)>,
+}
+
+impl Waiters {
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none() && self.rest.is_empty()
+    }
+
+    /// Whether `ticket` waits already with a waker that wakes what `waker` would.
+    pub(crate) fn holds(&self, ticket: Ticket, waker: &Waker) -> bool {
+        self.first.iter().chain(&self.rest).any(|(t, w)| *t == ticket && w.will_wake(waker))
+    }
+
+    /// Lets `ticket` wait with `waker` and returns the waker it had before.
+    pub(crate) fn store(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
+        let mut held = self.first.iter_mut().chain(&mut self.rest);
+        if let Some((_, old)) = held.find(|(t, _)| *t == ticket) {
+            return Some(std::mem::replace(old, waker));
+        }
+        drop(held);
+        match &self.first {
+            None => self.first = Some((ticket, waker)),
+            Some(_) => self.rest.push((ticket, waker)),
+        }
+        None
+    }
+
+    /// Ends the wait of `ticket` and returns its waker.
+    pub(crate) fn forget(&mut self, ticket: Ticket) -> Option<Waker> {
+        let (_, waker) = match &self.first {
+            Some((t, _)) if *t == ticket => self.first.take()?,
+            _ => {
+                let at = self.rest.iter().position(|(t, _)| *t == ticket)?;
+                self.rest.remove(at)
+            }
+        };
+        Some(waker)
+    }
+
+    /// Wakes all. User code may run: hold no borrow.
+    pub(crate) fn wake(self) {
+        for (_, waker) in self.first.into_iter().chain(self.rest) {
+            waker.wake();
+        }
+    }
+}
