@@ -10,19 +10,24 @@
 //! elsewhere, their operations are an [`std::io::Error`] which names the remedy.
 #![deny(unsafe_code)]
 
+// A module imports only from modules above it.
 pub mod budget;
-mod io;
-pub mod net;
-mod reactor;
 mod readiness;
-mod registration;
 pub mod release;
-mod source;
 #[cfg(feature = "hyper")]
 mod uninit;
+mod waiters;
+
+mod source;
+
+mod reactor;
+
+mod io;
 #[cfg(unix)]
 mod unix;
-mod waiters;
+
+pub mod net;
+mod registration;
 
 pub use mio::Interest;
 pub use mio::event::Source;

@@ -304,10 +304,7 @@ impl Reactor {
     /// Notes that `listener` is out of descriptors: nothing new is accepted until a pause has
     /// ended, since the edge has been delivered and asking again at once would spin.
     pub(crate) fn pause(&self, listener: Key) {
-        let pause = self.slots.borrow_mut().change(listener, |slot| {
-            slot.ready().clear(Direction::Read);
-            slot.lengthen_pause()
-        });
+        let pause = self.slots.borrow_mut().change(listener, Slot::start_pause);
         if let Some(pause) = pause {
             self.pauses.borrow_mut().push((Instant::now() + pause, listener));
         }
@@ -367,8 +364,10 @@ impl Reactor {
             return;
         }
         let now = Instant::now();
+        let mut slots = self.slots.borrow_mut();
         let mut pending = self.pending.borrow_mut();
         for (_, key) in pauses.extract_if(.., |(until, _)| *until <= now) {
+            slots.change(key, Slot::end_pause);
             pending.push_back((key, Readiness::only(Direction::Read)));
         }
     }

@@ -59,6 +59,9 @@ pub(crate) struct Slot {
     /// The request of a connect whose result is not known yet.
     connecting: Option<Rc<Resource>>,
     dispatch: Dispatch,
+    /// A listener out of descriptors does not try, whatever events come.
+    paused: bool,
+    /// How long the last pause was; zero after a success.
     pause: Duration,
 }
 
@@ -73,6 +76,7 @@ impl Slot {
             resource,
             connecting: None,
             dispatch,
+            paused: false,
             pause: Duration::ZERO,
         }
     }
@@ -100,6 +104,7 @@ impl Slot {
 
     /// Takes in an event and takes out whom it concerns.
     pub(crate) fn arrive(&mut self, event: Readiness) -> Arrival {
+        let event = if self.paused { Readiness::NONE } else { event };
         self.ready = self.ready | event;
         let take = |waiters: &mut Waiters, direction| {
             if event.has(direction) { std::mem::take(waiters) } else { Waiters::default() }
@@ -112,13 +117,20 @@ impl Slot {
         }
     }
 
-    /// The pause after another failed accept: 100 ms, doubling to 1 s.
-    pub(crate) fn lengthen_pause(&mut self) -> Duration {
+    /// Stops trying to read, for the returned time: 100 ms, doubling to 1 s.
+    pub(crate) fn start_pause(&mut self) -> Duration {
+        self.ready.clear(Direction::Read);
+        self.paused = true;
         self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         self.pause
     }
 
-    /// An accept succeeded: the next failure pauses shortly again.
+    /// Lets events count again.
+    pub(crate) fn end_pause(&mut self) {
+        self.paused = false;
+    }
+
+    /// An accept succeeded: the next pause is short again.
     pub(crate) fn reset_pause(&mut self) {
         self.pause = Duration::ZERO;
     }

@@ -92,7 +92,7 @@ impl TcpListener {
         TcpListener::adopt(listener, Location::caller())
     }
 
-    pub(super) fn adopt(
+    fn adopt(
         listener: std::net::TcpListener,
         site: &'static Location<'static>,
     ) -> io::Result<TcpListener> {
@@ -204,6 +204,29 @@ impl TcpListener {
         });
         let slot = Slot::new(Rc::new(resource), Readiness::BOTH, Dispatch::InResource);
         Ok(TcpStream { io: Io::register(&reactor, socket, BOTH_WAYS, slot)? })
+    }
+}
+
+impl TcpSocket {
+    /// Makes it a listener at which at most `backlog` connections wait to be accepted.
+    ///
+    /// # Errors
+    ///
+    /// The system's as `source()`, with the address in the text; or there is no runtime on this
+    /// thread.
+    #[track_caller]
+    pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
+        self.listen_from(backlog, Location::caller())
+    }
+
+    fn listen_from(
+        self,
+        backlog: u32,
+        site: &'static Location<'static>,
+    ) -> io::Result<TcpListener> {
+        let listening = self.socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX));
+        listening.map_err(|error| during("listen on", self.local_addr().ok(), error))?;
+        TcpListener::adopt(self.socket.into(), site)
     }
 }
 

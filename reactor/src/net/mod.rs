@@ -23,8 +23,16 @@
 //! trigger is its stream. An accepted stream has its listener as trigger and starts from the
 //! listener's frame, not from that of the task that accepts.
 
+// A module imports only from modules above it.
 mod errno;
 mod error;
+mod transfer;
+
+mod stream;
+
+mod socket;
+mod split;
+
 #[cfg(feature = "futures-io")]
 mod futures_traits;
 #[cfg(feature = "hyper")]
@@ -32,10 +40,6 @@ mod hyper_traits;
 mod listener;
 #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))))]
 mod reuse_port;
-mod socket;
-mod split;
-mod stream;
-mod transfer;
 
 pub use listener::TcpListener;
 pub use socket::TcpSocket;

@@ -8,7 +8,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::net::errno;
 use crate::net::error::during;
-use crate::net::listener::TcpListener;
 use crate::net::stream::TcpStream;
 
 /// A socket that neither listens nor is connected yet: the place for options. tokio's `TcpSocket`.
@@ -121,27 +120,6 @@ impl TcpSocket {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         let address = self.socket.local_addr()?.as_socket();
         address.ok_or_else(|| io::Error::other("the socket has no IP address"))
-    }
-
-    /// Makes it a listener at which at most `backlog` connections wait to be accepted.
-    ///
-    /// # Errors
-    ///
-    /// The system's as `source()`, with the address in the text; or there is no runtime on this
-    /// thread.
-    #[track_caller]
-    pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
-        self.listen_from(backlog, Location::caller())
-    }
-
-    pub(super) fn listen_from(
-        self,
-        backlog: u32,
-        site: &'static Location<'static>,
-    ) -> io::Result<TcpListener> {
-        let listening = self.socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX));
-        listening.map_err(|error| during("listen on", self.local_addr().ok(), error))?;
-        TcpListener::adopt(self.socket.into(), site)
     }
 
     /// Connects it.

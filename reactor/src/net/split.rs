@@ -27,9 +27,12 @@ pub struct OwnedWriteHalf {
     shut_down: bool,
 }
 
-pub(super) fn split(stream: TcpStream) -> (OwnedReadHalf, OwnedWriteHalf) {
-    let stream = Arc::new(stream);
-    (OwnedReadHalf { stream: stream.clone() }, OwnedWriteHalf { stream, shut_down: true })
+impl TcpStream {
+    /// Splits the stream into two halves that can live in different tasks.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        let stream = Arc::new(self);
+        (OwnedReadHalf { stream: stream.clone() }, OwnedWriteHalf { stream, shut_down: true })
+    }
 }
 
 /// The halves given to `reunite` are not of one stream; here they are again.

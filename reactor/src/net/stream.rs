@@ -13,8 +13,8 @@ use mio::net::TcpStream as Socket;
 use socket2::SockRef;
 
 use crate::io::{Io, Outcome, current_reactor};
+use crate::net::errno;
 use crate::net::error::{during, resolve};
-use crate::net::{errno, split};
 use crate::readiness::{Direction, Readiness};
 use crate::source::{Dispatch, Slot};
 
@@ -273,11 +273,6 @@ impl TcpStream {
     /// belongs to another thread's runtime.
     pub async fn shutdown(&mut self) -> io::Result<()> {
         self.io.end_writing()
-    }
-
-    /// Splits the stream into two halves that can live in different tasks.
-    pub fn into_split(self) -> (split::OwnedReadHalf, split::OwnedWriteHalf) {
-        split::split(self)
     }
 
     /// The peer's address.

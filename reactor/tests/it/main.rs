@@ -1,0 +1,13 @@
+//! Tests of the reactor and its sockets, on the loopback interface, driven by a loop of one future.
+
+mod support;
+
+mod budget;
+mod facts;
+mod listener;
+mod reactor;
+mod registration;
+mod split;
+mod stream;
+mod threads;
+mod traits;

@@ -1,0 +1,54 @@
+//! The I/O traits of others.
+
+#[cfg(feature = "futures-io")]
+#[test]
+fn futures_io() {
+    use std::future::poll_fn;
+    use std::io::{Read, Write};
+    use std::pin::Pin;
+
+    use futures_io::{AsyncRead, AsyncWrite};
+
+    let rig = crate::support::Rig::new();
+    let (mut stream, mut peer) = rig.blocked_pair();
+    peer.write_all(b"in").unwrap();
+    rig.block_on(async {
+        let mut buf = [0; 8];
+        let read = poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, &mut buf)).await;
+        assert_eq!(read.unwrap(), 2);
+        let written = poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, b"out")).await;
+        assert_eq!(written.unwrap(), 3);
+        let (_reader, mut writer) = stream.into_split();
+        poll_fn(|cx| Pin::new(&mut writer).poll_flush(cx)).await.unwrap();
+        poll_fn(|cx| Pin::new(&mut writer).poll_close(cx)).await.unwrap();
+        let mut all = String::new();
+        peer.read_to_string(&mut all).unwrap();
+        assert_eq!(all, "out");
+    });
+}
+
+#[cfg(feature = "hyper")]
+#[test]
+fn hyper_reads_into_memory_never_written() {
+    use std::future::poll_fn;
+    use std::io::Write as _;
+    use std::mem::MaybeUninit;
+    use std::pin::Pin;
+
+    use hyper::rt::{Read, ReadBuf, Write};
+
+    let rig = crate::support::Rig::new();
+    let (mut stream, mut peer) = rig.blocked_pair();
+    peer.write_all(b"hello").unwrap();
+    rig.block_on(async {
+        let mut memory = [MaybeUninit::uninit(); 8];
+        let mut buf = ReadBuf::uninit(&mut memory);
+        buf.unfilled().put_slice(b">");
+        poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, buf.unfilled())).await.unwrap();
+        assert_eq!(buf.filled(), b">hello");
+        drop(peer);
+        poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, buf.unfilled())).await.unwrap();
+        assert_eq!(buf.filled(), b">hello", "the end fills nothing");
+        poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await.unwrap();
+    });
+}
