@@ -4,6 +4,7 @@ mod support;
 
 mod budget;
 mod facts;
+mod hooks;
 mod listener;
 mod reactor;
 mod registration;
