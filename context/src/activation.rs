@@ -71,6 +71,12 @@ impl Activation {
         }
     }
 
+    /// A further flow of the same resource in the frame of this one: for what the runtime still has
+    /// to run in a resource that has ended.
+    pub fn again(&self) -> Activation {
+        self.sibling(self.frame.get())
+    }
+
     /// A root whose parts are all known at compile time.
     #[track_caller]
     pub(crate) const fn fixed(id: AsyncId) -> Activation {

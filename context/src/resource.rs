@@ -52,6 +52,12 @@ impl Resource {
         call.run(f)
     }
 
+    /// Runs `f` in the captured frame without telling the hooks: for dropping what belongs to the
+    /// resource.
+    pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.activation().enter(f)
+    }
+
     /// A new flow of this resource in the captured frame, for a future that keeps it between its
     /// polls.
     pub fn activation(&self) -> Activation {
