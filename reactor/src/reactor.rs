@@ -137,6 +137,11 @@ impl Reactor {
         }
     }
 
+    /// Whether events were collected that were not handed out yet.
+    pub fn has_events(&self) -> bool {
+        !self.pending.borrow().is_empty()
+    }
+
     /// Whether tasks wait because their I/O budget was spent: then do not sleep in
     /// [`wait`](Reactor::wait).
     pub fn has_yielded(&self) -> bool {
