@@ -1,1 +1,62 @@
-//! Placeholder, replaced by the first real commit of this crate.
+//! Tasks, timers and the event loop of the lunation runtime: *what runs next*.
+//!
+//! A [`Runtime`] turns a loop with Node's phases:
+//!
+//! ```text
+//!  block_on: poll main as root, drain; due timers once, then turns:
+//!    poll ------- I/O readiness, posts and completions of other threads
+//!    check ------ destroy hooks, then the immediates present on entry
+//!    close ------ close callbacks, last issued first
+//!    timers ----- Node's lists; the clock stands
+//!  after EVERY callback of every phase, a drain:
+//!    all ticks, then all microtasks (task polls among them), until both queues are empty
+//! ```
+//!
+//! Reading order: `event_loop` (one turn), `task` (the rules of cells and wakers), `callback` and
+//! `time` (what users call), `runtime` (who turns the loop).
+#![deny(unsafe_code)]
+
+// In reading order: a module imports only from the ones above it.
+pub mod limits;
+mod sync;
+mod unhandled;
+
+mod task;
+
+mod clock;
+mod timers;
+
+mod job;
+
+mod immediates;
+
+mod event_loop;
+
+mod current;
+mod metrics;
+
+mod callback;
+mod handle;
+mod spawn;
+pub mod time;
+mod turns;
+
+mod shutdown;
+
+mod runtime;
+
+mod builder;
+
+pub use builder::Builder;
+pub use callback::{
+    Canceled, Completer, Completion, Immediate, Timeout, clear_immediate, clear_timeout, next_tick,
+    queue_close, queue_microtask, refreshable_timeout, set_immediate, set_interval, set_timeout,
+};
+pub use event_loop::Turn;
+pub use handle::{Handle, KeepAlive};
+pub use metrics::Metrics;
+pub use runtime::Runtime;
+pub use spawn::{Builder as TaskBuilder, TaskName, spawn, spawn_detached};
+pub use task::{AbortHandle, AbortOnDrop, JoinError, JoinHandle};
+pub use turns::{ImmediateTurn, Microtask, Tick, immediate, microtask, tick, yield_now};
+pub use unhandled::{Unhandled, UnhandledPanic};

@@ -1,0 +1,13 @@
+//! Callbacks and the handles to them: Node's scheduling functions.
+
+mod close;
+mod completion;
+mod immediate;
+mod queues;
+mod timeout;
+
+pub use close::queue_close;
+pub use completion::{Canceled, Completer, Completion};
+pub use immediate::{Immediate, clear_immediate, set_immediate};
+pub use queues::{next_tick, queue_microtask};
+pub use timeout::{Timeout, clear_timeout, refreshable_timeout, set_interval, set_timeout};

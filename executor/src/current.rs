@@ -1,0 +1,64 @@
+//! The loop this thread is inside of, and what user code says to it.
+
+use crate::event_loop::EventLoop;
+use crate::task::queue::{self, Core};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+thread_local! {
+    static LOOP: RefCell<Option<Rc<EventLoop>>> = const { RefCell::new(None) };
+}
+
+/// Keeps a loop entered; drops in reverse order.
+pub(crate) struct Entered<'a> {
+    outer: Option<Rc<EventLoop>>,
+    _core: queue::Entered<'a>,
+    _reactor: lunation_reactor::EnterGuard,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let outer = self.outer.take();
+        let inner = LOOP.replace(outer);
+        drop(inner);
+    }
+}
+
+/// Makes `event_loop` the one that this thread's free functions talk to.
+pub(crate) fn enter(event_loop: &Rc<EventLoop>) -> Entered<'_> {
+    Entered {
+        _core: queue::enter(&event_loop.core),
+        _reactor: event_loop.reactor.enter(),
+        outer: LOOP.replace(Some(Rc::clone(event_loop))),
+    }
+}
+
+/// The loop this thread is inside of.
+pub(crate) fn try_current() -> Option<Rc<EventLoop>> {
+    LOOP.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+const OUTSIDE: &str = "called outside of a lunation runtime: call it inside `Runtime::block_on`, \
+                       `Runtime::enter`, a task or a callback";
+
+/// The loop this thread is inside of.
+///
+/// # Panics
+/// Outside of one.
+#[track_caller]
+pub(crate) fn current() -> Rc<EventLoop> {
+    try_current().expect(OUTSIDE)
+}
+
+/// Calls `f` with the core this thread is inside of: the fast way to the queues.
+///
+/// # Panics
+/// Outside of a runtime.
+#[track_caller]
+#[inline]
+pub(crate) fn with_core<R>(f: impl FnOnce(&Core) -> R) -> R {
+    match queue::with_core(f) {
+        Some(result) => result,
+        None => panic!("{OUTSIDE}"),
+    }
+}

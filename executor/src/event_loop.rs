@@ -1,0 +1,287 @@
+//! One turn of the loop. Start reading here.
+
+use crate::clock::{self, Clock, Millis};
+use crate::immediates::{Entry, Immediates};
+use crate::job::{Completable, Job, Timer};
+use crate::task::queue::{Core, Message};
+use crate::task::waker;
+use crate::timers::lists::{ListKey, Lists, TimerKey};
+use lunation_context::{Activation, Frame, Resource, ResourceKind, hooks};
+use lunation_reactor::Reactor;
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::Duration;
+
+/// Whether a turn may block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Only look for what is ready.
+    NoWait,
+    /// Block until something happens, or the next timer is due.
+    Wait,
+}
+
+/// The loop: what stands where until its phase comes.
+pub(crate) struct EventLoop {
+    pub(crate) core: Arc<Core>,
+    pub(crate) reactor: Rc<Reactor>,
+    pub(crate) clock: Clock,
+    pub(crate) timers: RefCell<Lists<Timer>>,
+    pub(crate) immediates: Immediates,
+    pub(crate) closers: RefCell<Vec<Rc<dyn Job>>>,
+    pub(crate) completions: RefCell<Slab<Rc<dyn Completable>>>,
+    pub(crate) turns: Cell<u64>,
+}
+
+impl EventLoop {
+    /// Runs every phase once. The order of these calls is the ordering contract of the runtime.
+    ///
+    /// A phase takes its batch before it runs it: what a callback adds waits for the next turn.
+    /// After every single callback of every phase both queues are drained.
+    pub(crate) fn turn(&self, mode: Turn) -> io::Result<()> {
+        self.begin();
+        self.poll(mode)?;
+        self.flush_destroys();
+        self.run_immediates();
+        self.run_closers();
+        self.run_timers();
+        Ok(())
+    }
+
+    /// A new drain budget, spent first on what the last turn's has left in the queues.
+    fn begin(&self) {
+        self.turns.set(self.turns.get() + 1);
+        self.core.budget.refill();
+        self.core.drain();
+    }
+
+    /// Readiness of I/O, then what other threads have sent.
+    fn poll(&self, mode: Turn) -> io::Result<()> {
+        self.sleep(mode)?;
+        while !self.core.budget.is_stopped() && self.reactor.dispatch_next() {
+            self.core.drain();
+        }
+        for key in self.reactor.take_released_timers() {
+            let released = self.timers.borrow_mut().clear(TimerKey::from_bits(key));
+            drop(released);
+        }
+        let mut batch = self.core.inbox.len();
+        while batch > 0 && !self.core.budget.is_stopped() {
+            batch -= 1;
+            if let Some(message) = self.core.inbox.pop() {
+                self.accept(message);
+            }
+        }
+        self.core.drain();
+        if self.reactor.has_yielded() {
+            self.reactor.wake_yielded();
+            self.core.drain();
+        }
+        Ok(())
+    }
+
+    /// One message. Wakes only append, so that a flood of them is one drain.
+    fn accept(&self, message: Message) {
+        match message {
+            Message::Nudge => {}
+            Message::Task(message) => waker::accept(message, &self.core),
+            Message::Post(callback) => {
+                self.run_posted(callback);
+                self.core.drain();
+            }
+            Message::Done(key, value) => {
+                let completion = self.completions.borrow_mut().try_remove(key as usize);
+                if let Some(completion) = completion {
+                    completion.complete(value);
+                    self.core.drain();
+                }
+            }
+        }
+    }
+
+    /// A posted callback is a resource that the loop itself triggered, with an empty frame.
+    fn run_posted(&self, callback: Box<dyn FnOnce() + Send>) {
+        let site = Location::caller();
+        let post = Activation::of_loop().enter(|| {
+            Resource::create_with(ResourceKind::User("POST"), site, None, Frame::empty())
+        });
+        post.call_once(|| self.core.guard(&post, callback));
+        post.destroy();
+    }
+
+    fn flush_destroys(&self) {
+        hooks::flush_destroys();
+        self.core.drain();
+    }
+
+    fn run_immediates(&self) {
+        for _ in 0..self.immediates.queued() {
+            if self.core.budget.is_stopped() {
+                return;
+            }
+            match self.immediates.pop() {
+                Some(Entry::Call(job)) => job.run(),
+                Some(Entry::Wait(place)) => self.wake(self.immediates.fire_wait(place)),
+                None => return,
+            }
+            self.core.drain();
+        }
+    }
+
+    /// Close callbacks, the last issued first.
+    fn run_closers(&self) {
+        let mut batch = self.closers.take();
+        while !self.core.budget.is_stopped() {
+            let Some(job) = batch.pop() else { return };
+            job.run();
+            self.core.drain();
+        }
+        // Stopped: what has not run keeps its place below what was issued meanwhile.
+        let issued = self.closers.replace(batch);
+        self.closers.borrow_mut().extend(issued);
+    }
+
+    /// Node's timers phase: list after list, each with all its due timers. The clock stands.
+    pub(crate) fn run_timers(&self) {
+        let now = clock::floor(self.clock.elapsed());
+        let mut first = true;
+        while !self.core.budget.is_stopped() {
+            let list = self.timers.borrow().first_due(now);
+            let Some(list) = list else { break };
+            if !first {
+                self.core.drain();
+            }
+            first = false;
+            self.serve(list, now);
+        }
+        self.core.drain();
+    }
+
+    /// Runs the due timers of one list. The drains between them may remove any timer, and the
+    /// list itself.
+    fn serve(&self, list: ListKey, now: Millis) {
+        let mut first = true;
+        while !self.core.budget.is_stopped() {
+            let next = {
+                let timers = self.timers.borrow();
+                timers.first_of(list).zip(timers.duration(list))
+            };
+            let Some(((key, start), ms)) = next else {
+                self.timers.borrow_mut().remove_if_empty(list);
+                return;
+            };
+            let expiry = start.saturating_add(ms);
+            if expiry > now {
+                self.timers.borrow_mut().postpone(list, expiry.max(now + 1));
+                return;
+            }
+            if !first {
+                self.core.drain();
+                if self.core.budget.is_stopped() {
+                    return;
+                }
+            }
+            first = false;
+            let timer = self.timers.borrow_mut().take(key);
+            match timer {
+                Some(Timer::Wake(waker)) => self.wake(waker),
+                Some(Timer::Call(job)) => job.run(),
+                None => {}
+            }
+        }
+    }
+
+    /// Wakes what a future left; a panicking waker is a failure of the loop, not its end.
+    fn wake(&self, waker: Option<Waker>) {
+        if let Some(waker) = waker {
+            self.core.guard(&Activation::of_loop(), || waker.wake());
+        }
+    }
+
+    // ---- waiting ----
+
+    /// Blocks until something happens, as long as nothing waits for a later phase.
+    fn sleep(&self, mode: Turn) -> io::Result<()> {
+        let timeout = match mode {
+            Turn::NoWait => Some(Duration::ZERO),
+            Turn::Wait => self.timeout(),
+        };
+        if self.clock.is_virtual() && timeout != Some(Duration::ZERO) {
+            return self.sleep_virtually(timeout);
+        }
+        self.wait(timeout)
+    }
+
+    fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let blocks = timeout != Some(Duration::ZERO) && self.core.inbox.prepare_sleep();
+        let result = self.reactor.wait(if blocks { timeout } else { Some(Duration::ZERO) });
+        if blocks {
+            self.core.inbox.woke_up();
+        }
+        result
+    }
+
+    /// Looks first; if nothing is ready, the clock jumps by what a real loop would have slept.
+    fn sleep_virtually(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.wait(Some(Duration::ZERO))?;
+        if self.reactor.has_events() || !self.core.inbox.is_empty() {
+            return Ok(());
+        }
+        match timeout {
+            Some(timeout) => {
+                self.clock.advance(timeout);
+                Ok(())
+            }
+            None => self.wait(None),
+        }
+    }
+
+    /// How long a turn may block: not at all if anything is ready, else until the first timer
+    /// list expires; None without timers.
+    fn timeout(&self) -> Option<Duration> {
+        if self.is_ready() {
+            return Some(Duration::ZERO);
+        }
+        let now = self.clock.elapsed();
+        let timer = self.next_expiry().map(|expiry| expiry.saturating_sub(now));
+        let rearm =
+            self.reactor.next_rearm().map(|at| self.clock.since_start(at).saturating_sub(now));
+        timer.into_iter().chain(rearm).min()
+    }
+
+    /// Whether anything can run without waiting.
+    fn is_ready(&self) -> bool {
+        self.core.has_jobs()
+            || self.core.budget.is_stopped()
+            || self.immediates.pending() > 0
+            || !self.closers.borrow().is_empty()
+            || !self.core.inbox.is_empty()
+            || self.reactor.has_events()
+            || self.reactor.has_yielded()
+    }
+
+    /// When the first timer list expires, on the loop's clock.
+    pub(crate) fn next_expiry(&self) -> Option<Duration> {
+        self.timers.borrow().next_expiry().map(Duration::from_millis)
+    }
+
+    /// Whether anything is left that keeps `run_to_idle` going.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.core.has_jobs()
+            || self.timers.borrow().refed() > 0
+            || self.immediates.refed() > 0
+            || !self.closers.borrow().is_empty()
+            || !self.completions.borrow().is_empty()
+            || !self.core.inbox.is_empty()
+            || self.reactor.has_events()
+            || self.reactor.waiting() > 0
+            || self.reactor.has_yielded()
+            || self.core.keep_alive.load(Ordering::Acquire) > 0
+    }
+}

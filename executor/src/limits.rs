@@ -1,0 +1,20 @@
+//! Every tuning number of the executor, with its reason.
+
+/// Jobs (ticks, microtasks, task polls) that all drains of one turn may run together.
+///
+/// Node has no such bound: a task that wakes itself for ever would starve timers and I/O. 65,536
+/// jobs are a fraction of a millisecond of empty polls, and no ordinary turn gets there.
+pub const DRAIN_BUDGET: u32 = 65_536;
+
+/// Cells of one size class that the pool keeps for reuse; what exceeds it goes back to malloc.
+pub(crate) const POOL_CELLS_PER_CLASS: u32 = 4096;
+
+/// Granularity of the pool's size classes, in bytes.
+pub(crate) const POOL_CLASS_BYTES: usize = 32;
+
+/// Number of size classes; larger cells are not pooled.
+pub(crate) const POOL_CLASSES: usize = 64;
+
+/// References to one task that may exist before the process is aborted: forgotten wakers must not
+/// be able to overflow a count.
+pub(crate) const MAX_REFERENCES: u32 = 1 << 30;

@@ -1,0 +1,259 @@
+//! The runtime: a loop and the ways to drive it.
+
+use crate::current;
+use crate::event_loop::{EventLoop, Turn};
+use crate::handle::Handle;
+use crate::metrics::Metrics;
+use crate::spawn::TaskName;
+use crate::task::JoinError;
+use crate::task::cell::{self, Main};
+use lunation_context::{Activation, Frame, hooks, set_strict_guards};
+use std::cell::Cell;
+use std::fmt::{self, Write};
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+thread_local! {
+    /// Whether a loop runs on this thread: none may run inside it.
+    static RUNNING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A single-threaded runtime: a loop with Node's phases, its tasks, timers and I/O.
+///
+/// Dropping it drops every future, closure and timer it holds, each inside its own resource, and
+/// then delivers the last `destroy` events.
+///
+/// ```
+/// let runtime = lunation_executor::Runtime::new();
+/// assert_eq!(runtime.block_on(async { 6 * 7 }), 42);
+/// ```
+pub struct Runtime {
+    event_loop: Rc<EventLoop>,
+    /// What `strict_guards` was before, if this runtime has set it.
+    guards: Option<bool>,
+}
+
+impl Runtime {
+    pub(crate) fn from_parts(event_loop: Rc<EventLoop>, strict_guards: bool) -> Runtime {
+        let guards = strict_guards.then(|| set_strict_guards(true));
+        Runtime { event_loop, guards }
+    }
+
+    /// Runs the loop until `main` is ready, and returns its output. Tokio: `Runtime::block_on`.
+    ///
+    /// `main` need not be `'static`. It is polled as the root (id 1, without hook events), at once
+    /// and then whenever it is woken, as a microtask; it starts in the context current here. When
+    /// it is ready this returns after that very poll: whatever is queued waits for the next call.
+    ///
+    /// # Panics
+    /// If `main` does; if a loop runs on this thread already; with a virtual clock, if `main` waits
+    /// and nothing is left that could wake it; and if the operating system's selector fails.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, main: F) -> F::Output {
+        let running = Running::begin();
+        let entered = current::enter(&self.event_loop);
+        let frame = Frame::capture();
+        let core = &self.event_loop.core;
+        let output = cell::with_main(core, frame, main, |main| self.drive(main));
+        drop(entered);
+        drop(running);
+        if let Some(payload) = core.failures.take_panic() {
+            resume_unwind(payload);
+        }
+        match output {
+            Some(Ok(output)) => output,
+            Some(Err(JoinError::Panicked(payload))) => resume_unwind(payload),
+            _ => unreachable!("the loop runs until main has ended or a panic leaves it"),
+        }
+    }
+
+    #[track_caller]
+    fn drive<F: Future>(&self, main: &Main<'_, F>) {
+        let event_loop = &*self.event_loop;
+        event_loop.core.budget.start();
+        main.poll();
+        if event_loop.core.budget.is_stopped() {
+            return;
+        }
+        event_loop.core.drain();
+        event_loop.run_timers();
+        while !event_loop.core.budget.is_stopped() {
+            if event_loop.clock.is_virtual() && !event_loop.is_alive() {
+                panic!("{}", self.deadlock());
+            }
+            event_loop.turn(Turn::Wait).unwrap_or_else(|error| selector_failed(&error));
+        }
+    }
+
+    /// Runs the loop until nothing is left that keeps it alive. Node: running a program to its
+    /// end; libuv: `uv_run(UV_RUN_DEFAULT)`.
+    ///
+    /// What counts: ref'd timers and sleeps that are awaited, immediates, close callbacks,
+    /// completions, sockets on which an operation waits, [`Handle::keep_alive`]. Tasks and open
+    /// sockets by themselves do not.
+    ///
+    /// # Panics
+    /// If a loop runs on this thread already, or the operating system's selector fails.
+    #[track_caller]
+    pub fn run_to_idle(&self) {
+        self.run(|event_loop| {
+            event_loop.core.drain();
+            event_loop.run_timers();
+            while event_loop.is_alive() && !event_loop.core.budget.is_stopped() {
+                event_loop.turn(Turn::Wait).unwrap_or_else(|error| selector_failed(&error));
+            }
+            hooks::flush_destroys();
+        });
+    }
+
+    /// Runs one turn of the loop: every phase once. For hosts that own the outer loop. Returns
+    /// whether anything is left that keeps the loop alive.
+    ///
+    /// # Errors
+    /// Those of the operating system's selector.
+    ///
+    /// # Panics
+    /// If a loop runs on this thread already.
+    #[track_caller]
+    pub fn turn(&self, mode: Turn) -> io::Result<bool> {
+        self.run(|event_loop| event_loop.turn(mode).map(|()| event_loop.is_alive()))
+    }
+
+    #[track_caller]
+    fn run<R>(&self, f: impl FnOnce(&EventLoop) -> R) -> R {
+        let running = Running::begin();
+        let entered = current::enter(&self.event_loop);
+        self.event_loop.core.budget.start();
+        let result = f(&self.event_loop);
+        drop(entered);
+        drop(running);
+        if let Some(payload) = self.event_loop.core.failures.take_panic() {
+            resume_unwind(payload);
+        }
+        result
+    }
+
+    /// Calls `f` inside the runtime without running the loop, so that `spawn`, timers and sockets
+    /// can be made. What it queues runs with the next `block_on`, `run_to_idle` or `turn`.
+    pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _entered = current::enter(&self.event_loop);
+        f()
+    }
+
+    /// When the next timer is due, for a host that decides how long to sleep. None without timers.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let expiry = self.event_loop.next_expiry()?;
+        self.event_loop.clock.instant(expiry)
+    }
+
+    /// Whether ticks or microtasks wait: then a host calls [`Runtime::turn`] before it sleeps.
+    pub fn has_pending_ticks(&self) -> bool {
+        self.event_loop.core.has_jobs()
+    }
+
+    /// The selector's descriptor, which is readable when I/O or a message of another thread is
+    /// ready: for a host that sleeps in a selector of its own.
+    #[cfg(unix)]
+    pub fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        use std::os::fd::AsRawFd;
+        self.event_loop.reactor.as_raw_fd()
+    }
+
+    /// A handle for other threads.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.event_loop.core.clone())
+    }
+
+    /// Counters and lengths at this moment.
+    pub fn metrics(&self) -> Metrics {
+        self.event_loop.metrics()
+    }
+
+    /// Runs the loop until nothing keeps it alive, but not longer than `timeout`; then ends it.
+    ///
+    /// # Panics
+    /// As [`Runtime::run_to_idle`].
+    #[track_caller]
+    pub fn shutdown(self, timeout: Duration) {
+        let deadline = Instant::now().checked_add(timeout);
+        // Bounds how long a turn may block. Not ref'd: it does not keep the loop alive itself.
+        let alarm = self.enter(|| crate::callback::set_timeout(timeout, || {}));
+        alarm.unref();
+        while deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            match self.turn(Turn::Wait) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => selector_failed(&error),
+            }
+        }
+    }
+
+    /// What `block_on` says instead of waiting for ever.
+    fn deadlock(&self) -> String {
+        let mut text = String::from(
+            "block_on waits for ever: with a virtual clock nothing is left that could wake main",
+        );
+        cell::for_each_live(&self.event_loop.core, |activation: &Activation| {
+            let name = activation.resource().extensions().get::<TaskName>();
+            let name = name.map_or(String::new(), |name| format!(" \"{}\"", name.0));
+            let (id, site) = (activation.id(), activation.site());
+            let _ = write!(text, "\n  task {id}{name}, spawned at {site}");
+        });
+        text
+    }
+}
+
+#[cold]
+#[track_caller]
+fn selector_failed(error: &io::Error) -> ! {
+    panic!("the operating system's selector failed: {error}")
+}
+
+/// Marks the thread as running a loop.
+struct Running;
+
+impl Running {
+    #[track_caller]
+    fn begin() -> Running {
+        assert!(
+            !RUNNING.get(),
+            "a lunation loop runs on this thread already: a loop cannot run inside of a task or \
+             callback of another; use `spawn` or await the future instead"
+        );
+        RUNNING.set(true);
+        Running
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.set(false);
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let ended = {
+            let _entered = current::enter(&self.event_loop);
+            catch_unwind(AssertUnwindSafe(|| self.event_loop.shut_down()))
+        };
+        self.event_loop.core.close();
+        if let Some(strict) = self.guards {
+            set_strict_guards(strict);
+        }
+        if let Err(payload) = ended
+            && !std::thread::panicking()
+        {
+            resume_unwind(payload);
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("metrics", &self.metrics()).finish_non_exhaustive()
+    }
+}

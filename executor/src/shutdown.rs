@@ -1,0 +1,88 @@
+//! The end of a runtime: everything is dropped, unrun, each in its own resource.
+
+use crate::event_loop::EventLoop;
+use crate::immediates::Entry;
+use crate::job::Timer;
+use crate::task::cell;
+use crate::task::queue::Message;
+use crate::task::waker;
+use lunation_context::hooks;
+
+impl EventLoop {
+    /// Drops all futures, then queued closures, then timers, until nothing is left: what their
+    /// destructors create meanwhile is dropped too. Inside the loop; `Core::close` follows outside.
+    pub(crate) fn shut_down(&self) {
+        self.core.begin_closing();
+        loop {
+            cell::cancel_all(&self.core);
+            while self.core.discard_one() {}
+            let progress = self.discard_immediate()
+                || self.discard_closer()
+                || self.discard_timer()
+                || self.discard_completion()
+                || self.discard_message()
+                || self.discard_failure();
+            if !progress {
+                break;
+            }
+        }
+        self.reactor.close();
+        hooks::flush_destroys();
+        // Sources and hooks are user code too.
+        if self.core.has_jobs() || self.core.live_tasks.get() > 0 {
+            self.shut_down();
+        }
+    }
+
+    fn discard_immediate(&self) -> bool {
+        match self.immediates.pop() {
+            Some(Entry::Call(job)) => job.discard(),
+            Some(Entry::Wait(place)) => drop(self.immediates.fire_wait(place)),
+            None => return false,
+        }
+        true
+    }
+
+    fn discard_closer(&self) -> bool {
+        let closer = self.closers.borrow_mut().pop();
+        closer.map(|job| job.discard()).is_some()
+    }
+
+    fn discard_timer(&self) -> bool {
+        let timer = self.timers.borrow_mut().pop_any();
+        match timer {
+            Some(Timer::Call(job)) => job.discard(),
+            Some(Timer::Wake(waker)) => drop(waker),
+            None => return false,
+        }
+        true
+    }
+
+    fn discard_completion(&self) -> bool {
+        let mut completions = self.completions.borrow_mut();
+        let Some(key) = completions.iter().next().map(|(key, _)| key) else { return false };
+        let completion = completions.remove(key);
+        drop(completions);
+        completion.discard();
+        true
+    }
+
+    fn discard_message(&self) -> bool {
+        match self.core.inbox.pop() {
+            Some(Message::Task(message)) => waker::accept(message, &self.core),
+            Some(Message::Post(callback)) => drop(callback),
+            Some(Message::Done(_, value)) => drop(value),
+            Some(Message::Nudge) => {}
+            None => return false,
+        }
+        true
+    }
+
+    fn discard_failure(&self) -> bool {
+        let failed = !self.core.failures.is_empty();
+        if failed {
+            self.core.failures.handle_next();
+        }
+        failed
+    }
+}

@@ -1,0 +1,77 @@
+//! How many jobs the drains of one turn may still run, and whether the loop is to stop.
+
+use crate::limits::DRAIN_BUDGET;
+use std::cell::Cell;
+
+/// The drain budget of a loop. Stopping is a spent budget too, so that a drain has one test.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    per_turn: Cell<u64>,
+    left: Cell<u64>,
+    stopped: Cell<bool>,
+    hits: Cell<u64>,
+}
+
+impl Budget {
+    pub(crate) fn new() -> Budget {
+        let budget = u64::from(DRAIN_BUDGET);
+        Budget {
+            per_turn: Cell::new(budget),
+            left: Cell::new(budget),
+            stopped: Cell::new(false),
+            hits: Cell::new(0),
+        }
+    }
+
+    /// Sets the budget of each turn; None for no bound, as in Node.
+    pub(crate) fn set_per_turn(&self, jobs: Option<u32>) {
+        self.per_turn.set(jobs.map_or(u64::MAX, u64::from));
+    }
+
+    /// Whether another job may run now.
+    #[inline]
+    pub(crate) fn allows(&self) -> bool {
+        self.left.get() != 0
+    }
+
+    /// One job is run.
+    #[inline]
+    pub(crate) fn spend(&self) {
+        let left = self.left.get() - 1;
+        self.left.set(left);
+        if left == 0 {
+            self.hits.set(self.hits.get() + 1);
+        }
+    }
+
+    /// A new turn begins.
+    pub(crate) fn refill(&self) {
+        if !self.stopped.get() {
+            self.left.set(self.per_turn.get());
+        }
+    }
+
+    /// Makes the drain and the phase that run now return as soon as possible: main is ready, or
+    /// a panic is to leave the loop.
+    pub(crate) fn stop(&self) {
+        self.stopped.set(true);
+        self.left.set(0);
+    }
+
+    /// Whether [`Budget::stop`] was called since [`Budget::start`].
+    #[inline]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.get()
+    }
+
+    /// The loop begins to run: undoes [`Budget::stop`].
+    pub(crate) fn start(&self) {
+        self.stopped.set(false);
+        self.refill();
+    }
+
+    /// Turns whose drains have used up their jobs.
+    pub(crate) fn hits(&self) -> u64 {
+        self.hits.get()
+    }
+}

@@ -1,0 +1,65 @@
+//! Failures nobody waits for, on their way to the handler.
+
+use crate::unhandled::{Failing, Unhandled};
+use lunation_context::Activation;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// Decides about a failure: None to go on, the payload to let it leave the loop.
+pub(crate) type OnFailure = Rc<dyn Fn(Unhandled) -> Option<Box<dyn Any + Send>>>;
+
+/// The failures of one loop.
+#[derive(Default)]
+pub(crate) struct Failures {
+    /// Tasks that failed; each with an activation of its own for the handler to run in.
+    later: RefCell<VecDeque<(Unhandled, Activation)>>,
+    handler: RefCell<Option<OnFailure>>,
+    panic: Cell<Option<Box<dyn Any + Send>>>,
+}
+
+impl Failures {
+    /// Sets or removes the handler. The old one is returned for the caller to drop.
+    pub(crate) fn set_handler(&self, handler: Option<OnFailure>) -> Option<OnFailure> {
+        self.handler.replace(handler)
+    }
+
+    /// A task failed that nobody can join: handled when this drain has ended.
+    #[cold]
+    pub(crate) fn later(&self, activation: &Activation, payload: Box<dyn Any + Send>) {
+        let failure = (activation.failed(payload), activation.again());
+        self.later.borrow_mut().push_back(failure);
+    }
+
+    /// Whether a failure waits for the end of the drain.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.later.borrow().is_empty()
+    }
+
+    /// Takes the oldest failure and handles it in its task's resource. True if the loop must stop.
+    pub(crate) fn handle_next(&self) -> bool {
+        let next = self.later.borrow_mut().pop_front();
+        match next {
+            Some((unhandled, activation)) => activation.enter(|| self.handle(unhandled)),
+            None => false,
+        }
+    }
+
+    /// Hands a failure to the handler, here and now. True if the loop must stop.
+    #[cold]
+    pub(crate) fn handle(&self, unhandled: Unhandled) -> bool {
+        let handler = self.handler.borrow().clone();
+        let Some(payload) = handler.and_then(|handler| handler(unhandled)) else { return false };
+        // The first one leaves the loop; there is no way to throw two.
+        let first = self.panic.take().unwrap_or(payload);
+        self.panic.set(Some(first));
+        true
+    }
+
+    /// The panic that is to leave the loop.
+    pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+        self.panic.take()
+    }
+}

@@ -1,0 +1,82 @@
+//! The headers at offset 0 of every queued cell, and the erased operations behind them.
+#![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
+
+use crate::task::life::Life;
+use lunation_context::Activation;
+use std::alloc::Layout;
+use std::cell::Cell;
+use std::ptr::NonNull;
+use std::task::Waker;
+
+/// Identity of a loop: the address of its `Core`. It is not reused while a cell of it exists,
+/// because orphaned cells keep the core's memory (rule 6 of [`task`](super)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct Owner(pub(crate) *const ());
+
+/// What can be done to a cell whose type is not known.
+pub(crate) struct VTable {
+    /// Runs the cell that was just taken from a queue.
+    ///
+    /// Safety: on the owner thread, with a live cell of this table that is linked in no queue; the
+    /// entry's claim on the cell is consumed (rule 5).
+    pub(crate) run: unsafe fn(NonNull<Header>, Owner),
+    /// Gets rid of the cell instead, at the end of the runtime. Same conditions.
+    pub(crate) discard: unsafe fn(NonNull<Header>, Owner),
+    /// Size and alignment of the whole cell.
+    pub(crate) layout: Layout,
+    /// What only tasks have.
+    pub(crate) task: Option<TaskOps>,
+}
+
+/// Typed operations of a task. All on the owner thread, with a live cell.
+#[derive(Clone, Copy)]
+pub(crate) struct TaskOps {
+    /// Drops the future in the task's resource and completes with `Cancelled`.
+    ///
+    /// Safety: the caller has won `Life::begin_cancel`.
+    pub(crate) cancel: unsafe fn(NonNull<TaskHeader>, Owner),
+    /// Moves the output to the address given.
+    ///
+    /// Safety: the caller has won `Life::take_output`; the address is valid for writing the
+    /// task's `Result<T, JoinError>`.
+    pub(crate) read_output: unsafe fn(NonNull<TaskHeader>, *mut ()),
+    /// Drops the output in the task's resource.
+    ///
+    /// Safety: the caller has won `Life::take_output`.
+    pub(crate) drop_output: unsafe fn(NonNull<TaskHeader>, Owner),
+}
+
+/// Start of every cell that can stand in a queue: tasks, ticks, microtasks.
+#[repr(C)]
+pub(crate) struct Header {
+    /// The resource and its live frame.
+    pub(crate) activation: Activation,
+    pub(crate) vtable: &'static VTable,
+    /// Link of the one queue it stands in.
+    pub(crate) next: Cell<Option<NonNull<Header>>>,
+}
+
+/// Start of every task cell.
+#[repr(C)]
+pub(crate) struct TaskHeader {
+    pub(crate) header: Header,
+    pub(crate) owner: Owner,
+    pub(crate) life: Life,
+    /// Whoever awaits the `JoinHandle`.
+    pub(crate) joiner: Cell<Option<Waker>>,
+    /// Links of the list of all cells of the loop.
+    pub(crate) previous: Cell<Option<NonNull<TaskHeader>>>,
+    pub(crate) following: Cell<Option<NonNull<TaskHeader>>>,
+}
+
+// An idle task is to fit 128 bytes with malloc's eight: the layout is part of the design.
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<Header>() == 64 && size_of::<TaskHeader>() == 120);
+
+impl TaskHeader {
+    /// The operations of this task.
+    pub(crate) fn ops(&self) -> TaskOps {
+        self.header.vtable.task.expect("a task's table has its operations")
+    }
+}

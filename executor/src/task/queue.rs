@@ -1,0 +1,440 @@
+//! The intrusive queues and the core of a loop: what its own thread touches on every job, and
+//! the inbox through which other threads reach it.
+#![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
+
+use crate::task::budget::Budget;
+use crate::task::failures::Failures;
+use crate::task::header::{Header, Owner, TaskHeader};
+use crate::task::inbox::{Inbox, Pushed};
+use crate::task::life::RemoteDropped;
+use crate::task::pool::{self, Pool};
+use crate::unhandled::Failing;
+use lunation_context::Activation;
+use lunation_reactor::Notifier;
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+thread_local! {
+    /// The loop this thread is inside of. Without destructor, so that wakers may be used in the
+    /// destructors of other thread-locals.
+    static CORE: Cell<Owner> = const { Cell::new(Owner(ptr::null())) };
+}
+
+/// The loop this thread is inside of, as an identity.
+#[inline]
+pub(crate) fn current_owner() -> Owner {
+    CORE.get()
+}
+
+/// Calls `f` with the core this thread is inside of.
+#[inline]
+pub(crate) fn with_core<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
+    let owner = CORE.get();
+    if owner.0.is_null() {
+        return None;
+    }
+    // SAFETY: CORE is not null only while an `Entered` guard below us on the stack borrows the
+    // `Arc` that keeps this core allocated.
+    Some(f(unsafe { owner.core() }))
+}
+
+impl Owner {
+    /// The core behind the identity.
+    ///
+    /// # Safety
+    /// The core is allocated: the caller holds a reference to one of its cells, or is inside of it.
+    #[inline]
+    pub(crate) unsafe fn core<'a>(self) -> &'a Core {
+        // SAFETY: an owner is made from `Arc<Core>::as_ptr` alone, and is alive by the contract.
+        unsafe { &*self.0.cast::<Core>() }
+    }
+
+    /// A counted reference to the core, for what must outlive the cell at hand.
+    ///
+    /// # Safety
+    /// As for [`Owner::core`].
+    pub(crate) unsafe fn arc(self) -> Arc<Core> {
+        let core = self.0.cast::<Core>();
+        // SAFETY: `core` came from an `Arc` that is alive by the contract of this function.
+        unsafe { Arc::increment_strong_count(core) };
+        // SAFETY: the count taken in the line above becomes this `Arc`.
+        unsafe { Arc::from_raw(core) }
+    }
+}
+
+/// An intrusive FIFO of cells. A cell stands in at most one queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    head: Cell<Option<NonNull<Header>>>,
+    tail: Cell<Option<NonNull<Header>>>,
+    len: Cell<usize>,
+}
+
+impl Queue {
+    const fn new() -> Queue {
+        Queue { head: Cell::new(None), tail: Cell::new(None), len: Cell::new(0) }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.get().is_none()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len.get()
+    }
+
+    /// Appends a cell.
+    ///
+    /// # Safety
+    /// The cell is alive, stands in no queue, and stays alive until it is popped.
+    #[inline]
+    pub(crate) unsafe fn push(&self, cell: NonNull<Header>) {
+        match self.tail.replace(Some(cell)) {
+            // SAFETY: what stands in the queue is alive until it is popped (this contract).
+            Some(tail) => unsafe { tail.as_ref() }.next.set(Some(cell)),
+            None => self.head.set(Some(cell)),
+        }
+        self.len.set(self.len.get() + 1);
+    }
+
+    /// Takes the oldest cell.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<NonNull<Header>> {
+        let cell = self.head.get()?;
+        // SAFETY: what stands in the queue is alive until it is popped (contract of `push`).
+        let next = unsafe { cell.as_ref() }.next.take();
+        self.head.set(next);
+        if next.is_none() {
+            self.tail.set(None);
+        }
+        self.len.set(self.len.get() - 1);
+        Some(cell)
+    }
+}
+
+/// All task cells of a loop, in order of their spawns: for dumps and for the end of the runtime.
+#[derive(Debug)]
+pub(crate) struct Cells {
+    first: Cell<Option<NonNull<TaskHeader>>>,
+    last: Cell<Option<NonNull<TaskHeader>>>,
+}
+
+impl Cells {
+    /// Appends a cell.
+    ///
+    /// # Safety
+    /// The cell is alive until it is unlinked, and is in no list.
+    #[inline]
+    pub(crate) unsafe fn link(&self, cell: NonNull<TaskHeader>) {
+        let last = self.last.replace(Some(cell));
+        // SAFETY: alive by this contract.
+        unsafe { cell.as_ref() }.previous.set(last);
+        match last {
+            // SAFETY: a linked cell is alive until it is unlinked.
+            Some(last) => unsafe { last.as_ref() }.following.set(Some(cell)),
+            None => self.first.set(Some(cell)),
+        }
+    }
+
+    /// Takes a cell out.
+    ///
+    /// # Safety
+    /// The cell is in this list.
+    #[inline]
+    pub(crate) unsafe fn unlink(&self, cell: NonNull<TaskHeader>) {
+        // SAFETY: a linked cell is alive.
+        let cell = unsafe { cell.as_ref() };
+        let (previous, following) = (cell.previous.take(), cell.following.take());
+        match previous {
+            // SAFETY: neighbours in the list are linked, so alive.
+            Some(previous) => unsafe { previous.as_ref() }.following.set(following),
+            None => self.first.set(following),
+        }
+        match following {
+            // SAFETY: as above.
+            Some(following) => unsafe { following.as_ref() }.previous.set(previous),
+            None => self.last.set(previous),
+        }
+    }
+
+    /// The oldest cell.
+    pub(crate) fn first(&self) -> Option<NonNull<TaskHeader>> {
+        self.first.get()
+    }
+}
+
+/// What a message about a task asks for. Each carries one reference; `Free` the right to free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Wake,
+    Drop,
+    Free,
+    /// The `JoinHandle` was dropped elsewhere.
+    Detach,
+    Abort,
+}
+
+/// A message about a task.
+#[derive(Debug)]
+pub(crate) struct TaskMessage {
+    pub(crate) verb: Verb,
+    pub(crate) task: NonNull<TaskHeader>,
+}
+
+// SAFETY: the reference that travels with the message keeps the cell alive, and a receiver on
+// another thread than the owner's uses nothing of it but `life` and `owner` (rule 4).
+unsafe impl Send for TaskMessage {}
+
+/// What other threads send to a loop.
+pub(crate) enum Message {
+    Task(TaskMessage),
+    /// `Handle::post`.
+    Post(Box<dyn FnOnce() + Send>),
+    /// A `Completer` has finished: the key of its completion, and the value unless it was dropped.
+    Done(u64, Option<Box<dyn Any + Send>>),
+    /// Nothing but a reason to look again.
+    Nudge,
+}
+
+/// The core of a loop. Its address is the loop's identity.
+pub(crate) struct Core {
+    // For any thread.
+    pub(crate) inbox: Inbox<Message>,
+    pub(crate) notifier: Notifier,
+    pub(crate) keep_alive: AtomicUsize,
+    // For the owner thread.
+    pub(crate) ticks: Queue,
+    pub(crate) microtasks: Queue,
+    pub(crate) cells: Cells,
+    pub(crate) pool: Pool,
+    pub(crate) live_tasks: Cell<usize>,
+    pub(crate) budget: Budget,
+    pub(crate) failures: Failures,
+    pub(crate) polls: Cell<u64>,
+    pub(crate) drains: Cell<u64>,
+    closing: Cell<bool>,
+}
+
+// SAFETY: `inbox`, `notifier` and `keep_alive` are Sync by themselves. All other fields are
+// touched on the owner thread only: by whoever is inside the loop (CORE), and by the runtime,
+// which is not Send. When the last `Arc` is dropped elsewhere, after the runtime has closed the
+// core, they are empty: `close` takes out everything that has thread affinity.
+unsafe impl Sync for Core {}
+// SAFETY: as above.
+unsafe impl Send for Core {}
+
+/// Keeps CORE set.
+pub(crate) struct Entered<'a> {
+    outer: Owner,
+    _core: &'a Arc<Core>,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        CORE.set(self.outer);
+    }
+}
+
+/// Enters a loop. Guards are dropped in reverse order: callers keep them on the stack.
+pub(crate) fn enter(core: &Arc<Core>) -> Entered<'_> {
+    Entered { outer: CORE.replace(core.owner()), _core: core }
+}
+
+impl Core {
+    pub(crate) fn new(notifier: Notifier) -> Core {
+        Core {
+            inbox: Inbox::new(),
+            notifier,
+            keep_alive: AtomicUsize::new(0),
+            ticks: Queue::new(),
+            microtasks: Queue::new(),
+            cells: Cells { first: Cell::new(None), last: Cell::new(None) },
+            pool: Pool::new(),
+            live_tasks: Cell::new(0),
+            budget: Budget::new(),
+            failures: Failures::default(),
+            polls: Cell::new(0),
+            drains: Cell::new(0),
+            closing: Cell::new(false),
+        }
+    }
+
+    /// The identity of this loop.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner(ptr::from_ref(self).cast())
+    }
+
+    /// Sends a message, on any thread.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn send_remote(&self, message: Message) {
+        match self.inbox.push(message) {
+            Pushed::Quiet => {}
+            Pushed::WakeOwner => self.notifier.notify(),
+            Pushed::Closed => self.dispose_inbox_remote(),
+        }
+    }
+
+    // ---- drains ----
+
+    /// Runs all ticks, then all microtasks, until both queues are empty; then failures.
+    #[inline]
+    pub(crate) fn drain(&self) {
+        if self.has_jobs() || !self.failures.is_empty() {
+            self.drain_queues();
+        }
+    }
+
+    /// Whether a tick or a microtask waits.
+    #[inline]
+    pub(crate) fn has_jobs(&self) -> bool {
+        !(self.ticks.is_empty() && self.microtasks.is_empty())
+    }
+
+    fn drain_queues(&self) {
+        self.drains.set(self.drains.get() + 1);
+        loop {
+            while let Some(cell) = self.next(&self.ticks) {
+                self.run(cell);
+            }
+            while let Some(cell) = self.next(&self.microtasks) {
+                self.run(cell);
+            }
+            if !self.budget.allows() {
+                return;
+            }
+            if self.ticks.is_empty() {
+                if self.failures.is_empty() {
+                    return;
+                }
+                self.stop_if(self.failures.handle_next());
+            }
+        }
+    }
+
+    /// The next job of a queue, if the budget allows one.
+    #[inline]
+    fn next(&self, queue: &Queue) -> Option<NonNull<Header>> {
+        if !self.budget.allows() {
+            return None;
+        }
+        let cell = queue.pop()?;
+        self.budget.spend();
+        Some(cell)
+    }
+
+    /// Runs code that belongs to a resource and hands a panic to the failure handler, in place.
+    #[inline]
+    pub(crate) fn guard(&self, of: &impl Failing, f: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+            self.fail(of, payload);
+        }
+    }
+
+    /// A callback of this resource panicked, or a destructor did.
+    #[cold]
+    pub(crate) fn fail(&self, of: &impl Failing, payload: Box<dyn Any + Send>) {
+        self.stop_if(self.failures.handle(of.failed(payload)));
+    }
+
+    fn stop_if(&self, stop: bool) {
+        if stop {
+            self.budget.stop();
+        }
+    }
+
+    #[inline]
+    fn run(&self, cell: NonNull<Header>) {
+        // SAFETY: a popped cell is alive and linked nowhere; the queue's claim on it is passed on
+        // (contract of `Queue::push`).
+        let run = unsafe { cell.as_ref() }.vtable.run;
+        // SAFETY: the conditions of `VTable::run` hold as just said, and we are on the owner
+        // thread: `drain` is called by the loop alone.
+        unsafe { run(cell, self.owner()) };
+    }
+
+    // ---- the end (rule 6) ----
+
+    /// From now on nothing new is accepted.
+    pub(crate) fn begin_closing(&self) {
+        self.closing.set(true);
+    }
+
+    /// Whether the runtime is being dropped.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    /// Gets rid of one queued job without running it. False if none is queued.
+    pub(crate) fn discard_one(&self) -> bool {
+        let Some(cell) = self.ticks.pop().or_else(|| self.microtasks.pop()) else { return false };
+        // SAFETY: as in `run`.
+        let discard = unsafe { cell.as_ref() }.vtable.discard;
+        // SAFETY: as in `run`.
+        unsafe { discard(cell, self.owner()) };
+        true
+    }
+
+    /// Ends the core: merges the counts of the cells that wakers and handles still keep, closes
+    /// the inbox and takes out what has thread affinity. All futures and outputs are gone, and
+    /// the thread is not inside the loop any more: wakers that are used meanwhile go by `shared`.
+    pub(crate) fn close(self: &Arc<Self>) {
+        assert!(current_owner() != self.owner(), "a loop is closed from outside");
+        drop(self.failures.set_handler(None));
+        while let Some(cell) = self.cells.first.get() {
+            // SAFETY: it is the first of this list.
+            unsafe { self.cells.unlink(cell) };
+            // SAFETY: a cell in the list is alive; only `life` and `owner` of it are used by
+            // other threads, so the activation is ours to replace. What it holds (a resource's
+            // Rc) must die on this thread.
+            unsafe { (*cell.as_ptr()).header.activation = Activation::of_loop() };
+            // The orphan keeps the core allocated.
+            let _ = Arc::into_raw(Arc::clone(self));
+            // SAFETY: still alive: nobody can free it before its counts are merged.
+            unsafe { cell.as_ref() }.life.merge_at_close_remote();
+        }
+        self.inbox.close();
+        self.dispose_inbox_remote();
+    }
+
+    /// After the end: disposes of what is in the inbox, on any thread.
+    #[cold]
+    #[inline(never)]
+    fn dispose_inbox_remote(&self) {
+        while let Some(message) = self.inbox.pop() {
+            if let Message::Task(TaskMessage { verb, task }) = message {
+                // SAFETY: the message carries a reference, or the right to free.
+                unsafe { dispose_remote(verb, task) };
+            }
+        }
+    }
+}
+
+/// Gives back the reference of a message after the end of the runtime.
+///
+/// # Safety
+/// The core of the task is closed, and the caller owns what the message carries.
+unsafe fn dispose_remote(verb: Verb, task: NonNull<TaskHeader>) {
+    if verb != Verb::Free {
+        // SAFETY: the message's reference keeps the cell alive up to this call.
+        match unsafe { task.as_ref() }.life.drop_remote() {
+            RemoteDropped::SendFree => {}
+            RemoteDropped::Alive => return,
+            RemoteDropped::SendDrop => unreachable!("after the end all references are in shared"),
+        }
+    }
+    // SAFETY: nobody holds a reference any more, so it is ours alone.
+    let owner = unsafe { task.as_ref() }.owner;
+    // SAFETY: as above.
+    let layout = unsafe { task.as_ref() }.header.vtable.layout;
+    // SAFETY: the cell came from the pool with the layout of its table. Nothing in it needs to be
+    // dropped: future, output and joiner went at the end of the runtime, the activation is empty.
+    unsafe { pool::release(task.cast(), layout) };
+    // SAFETY: the orphan owned one count of its core, taken in `close`.
+    unsafe { Arc::decrement_strong_count(owner.0.cast::<Core>()) };
+}

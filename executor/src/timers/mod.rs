@@ -1,0 +1,4 @@
+//! The timers of a loop, as data: nothing here runs user code.
+
+mod heap;
+pub(crate) mod lists;

@@ -1,0 +1,177 @@
+//! Futures that wait for a place in the loop: no resources, only wake-ups.
+
+use crate::current;
+use crate::task::cell;
+use lunation_context::Activation;
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// Waits for the tick queue: the task goes on after the ticks queued so far, in the microtask that
+/// its wake-up makes. Node: `await new Promise(process.nextTick)`.
+///
+/// # Panics
+/// Polling it panics outside of a runtime.
+///
+/// # Cancel safety
+/// Cancel safe: dropping it takes its entry back.
+pub fn tick() -> Tick {
+    Tick { waiting: None }
+}
+
+/// Waits for one turn of the microtask queue: everything queued before runs first. Node:
+/// `await undefined`.
+///
+/// # Cancel safety
+/// Cancel safe.
+pub fn microtask() -> Microtask {
+    Microtask { polled: false }
+}
+
+/// Waits for the next check phase: I/O that is ready and all microtasks run first. Node:
+/// `await new Promise(setImmediate)`.
+///
+/// # Panics
+/// Polling it panics outside of a runtime.
+///
+/// # Cancel safety
+/// Cancel safe: dropping it takes its entry back.
+pub fn immediate() -> ImmediateTurn {
+    ImmediateTurn { place: None, runtime: 0, _not_send: PhantomData }
+}
+
+/// Lets the loop make a turn: the task goes on in the check phase. Tokio: `task::yield_now`.
+///
+/// The same as [`immediate`]. A long computation that calls it now and then starves neither I/O
+/// nor timers; [`microtask`] would, as the microtask queue is drained until it is empty.
+///
+/// # Panics
+/// Polling it panics outside of a runtime.
+///
+/// # Cancel safety
+/// Cancel safe.
+pub fn yield_now() -> ImmediateTurn {
+    immediate()
+}
+
+enum TickState {
+    Waiting(Waker),
+    Fired,
+    Dropped,
+}
+
+/// The future of [`tick`].
+#[must_use = "futures do nothing unless polled"]
+pub struct Tick {
+    waiting: Option<Rc<Cell<TickState>>>,
+}
+
+impl Future for Tick {
+    type Output = ();
+
+    #[track_caller]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let waker = context.waker().clone();
+        if let Some(state) = &self.waiting {
+            return match state.replace(TickState::Waiting(waker)) {
+                TickState::Waiting(_) => Poll::Pending,
+                TickState::Fired | TickState::Dropped => {
+                    self.waiting = None;
+                    Poll::Ready(())
+                }
+            };
+        }
+        let state = Rc::new(Cell::new(TickState::Waiting(waker)));
+        let fired = Rc::clone(&state);
+        let wake = move || {
+            if let TickState::Waiting(waker) = fired.replace(TickState::Fired) {
+                waker.wake();
+            }
+        };
+        current::with_core(|core| {
+            cell::push_callback::<_, false>(core, &core.ticks, Activation::of_loop(), wake);
+        });
+        self.waiting = Some(state);
+        Poll::Pending
+    }
+}
+
+impl Drop for Tick {
+    fn drop(&mut self) {
+        if let Some(state) = &self.waiting {
+            drop(state.replace(TickState::Dropped));
+        }
+    }
+}
+
+impl fmt::Debug for Tick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tick").field("waiting", &self.waiting.is_some()).finish()
+    }
+}
+
+/// The future of [`microtask`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct Microtask {
+    polled: bool,
+}
+
+impl Future for Microtask {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.polled, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// The future of [`immediate`] and [`yield_now`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct ImmediateTurn {
+    place: Option<usize>,
+    /// The runtime that the place belongs to.
+    runtime: u64,
+    _not_send: PhantomData<*const ()>,
+}
+
+impl Future for ImmediateTurn {
+    type Output = ();
+
+    #[track_caller]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let event_loop = current::current();
+        let waker = context.waker();
+        match self.place {
+            Some(place) if self.runtime == event_loop.reactor.id() => {
+                if event_loop.immediates.poll_wait(place, waker) {
+                    self.place = None;
+                    return Poll::Ready(());
+                }
+            }
+            _ => {
+                self.place = Some(event_loop.immediates.wait(waker));
+                self.runtime = event_loop.reactor.id();
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for ImmediateTurn {
+    fn drop(&mut self) {
+        if let (Some(place), Some(event_loop)) = (self.place, current::try_current())
+            && self.runtime == event_loop.reactor.id()
+        {
+            event_loop.immediates.cancel_wait(place);
+        }
+    }
+}

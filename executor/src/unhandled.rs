@@ -1,0 +1,121 @@
+//! Failures nobody waits for: what the handler of `Builder::on_unhandled` gets and answers.
+
+use lunation_context::{Activation, AsyncId, Resource, ResourceKind};
+use std::any::Any;
+use std::fmt;
+use std::panic::Location;
+
+/// What happens after the handler of [`Builder::on_unhandled`](crate::Builder::on_unhandled).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnhandledPanic {
+    /// The loop goes on.
+    Continue,
+    /// The panic resumes out of `block_on`, `run_to_idle` or `turn`.
+    Propagate,
+}
+
+/// A panic of a callback, or of a task whose output nobody can read any more.
+///
+/// Node: the argument of `uncaughtException` and `unhandledRejection`.
+pub struct Unhandled {
+    id: AsyncId,
+    trigger_id: AsyncId,
+    kind: ResourceKind,
+    location: &'static Location<'static>,
+    payload: Box<dyn Any + Send>,
+}
+
+/// What can fail: something with the identity of an async resource.
+pub(crate) trait Failing {
+    /// The failure of this resource.
+    fn failed(&self, payload: Box<dyn Any + Send>) -> Unhandled;
+}
+
+impl Failing for Activation {
+    fn failed(&self, payload: Box<dyn Any + Send>) -> Unhandled {
+        let (id, trigger_id, kind, location) =
+            (self.id(), self.trigger_id(), self.kind(), self.site());
+        Unhandled { id, trigger_id, kind, location, payload }
+    }
+}
+
+impl Failing for Resource {
+    fn failed(&self, payload: Box<dyn Any + Send>) -> Unhandled {
+        let (id, trigger_id, kind, location) =
+            (self.id(), self.trigger_id(), self.kind(), self.site());
+        Unhandled { id, trigger_id, kind, location, payload }
+    }
+}
+
+impl Unhandled {
+    /// The resource that failed.
+    pub fn id(&self) -> AsyncId {
+        self.id
+    }
+
+    /// The resource that caused the failed one.
+    pub fn trigger_id(&self) -> AsyncId {
+        self.trigger_id
+    }
+
+    /// What failed: a task, a timeout, an immediate, ...
+    pub fn kind(&self) -> ResourceKind {
+        self.kind
+    }
+
+    /// Where the failed resource was created.
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    /// What was panicked with.
+    pub fn payload(&self) -> &(dyn Any + Send) {
+        &*self.payload
+    }
+
+    /// The payload as text, if `panic!` was called with one.
+    pub fn message(&self) -> &str {
+        message(&*self.payload)
+    }
+
+    pub(crate) fn into_payload(self) -> Box<dyn Any + Send> {
+        self.payload
+    }
+}
+
+/// The text of a panic's payload.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> &str {
+    if let Some(text) = payload.downcast_ref::<&'static str>() {
+        text
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text
+    } else {
+        "a value that is not a string"
+    }
+}
+
+impl fmt::Debug for Unhandled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unhandled")
+            .field("id", &self.id)
+            .field("trigger_id", &self.trigger_id)
+            .field("kind", &self.kind)
+            .field("location", &self.location)
+            .field("message", &self.message())
+            .finish()
+    }
+}
+
+impl fmt::Display for Unhandled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "unhandled panic in {} {} (triggered by {}, created at {}): {}",
+            self.kind.as_str(),
+            self.id,
+            self.trigger_id,
+            self.location,
+            self.message()
+        )
+    }
+}
