@@ -1,6 +1,75 @@
 //! A single-threaded async runtime with Node's event-loop phases and native async context.
+//!
+//! [`Runtime::block_on`] turns a loop of timers, I/O, immediates and close callbacks, with a tick
+//! queue and a microtask queue that are drained after every single callback. Every task, timer,
+//! immediate, socket and job is an *async resource* with an id, a trigger and a kind, visible to
+//! [`hooks`]; each carries the *context* it was created in. So an [`AsyncLocalStorage`] set once
+//! is read everywhere downstream: across `.await`, [`spawn`], timers and I/O, without wrapping a
+//! future and without passing anything along.
+//!
+//! ```
+//! use lunation::{AsyncLocalStorage, Runtime, set_timeout, spawn, time};
+//! use std::time::Duration;
+//!
+//! static REQUEST: AsyncLocalStorage<u64> = AsyncLocalStorage::new();
+//!
+//! async fn three_calls_deep() -> Option<u64> {
+//!     time::sleep(Duration::from_millis(1)).await;
+//!     REQUEST.cloned()
+//! }
+//!
+//! Runtime::new().block_on(async {
+//!     let _request = REQUEST.enter(42);
+//!     assert_eq!(three_calls_deep().await, Some(42));
+//!     assert_eq!(spawn(three_calls_deep()).await.unwrap(), Some(42));
+//!     set_timeout(Duration::from_millis(1), || assert_eq!(REQUEST.cloned(), Some(42)));
+//! });
+//! ```
 #![forbid(unsafe_code)]
 
-pub use lunation_context::*;
-pub use lunation_executor::*;
+// ---- running ----
+
+pub use lunation_executor::{
+    Builder, Handle, KeepAlive, Metrics, Runtime, Turn, Unhandled, UnhandledPanic,
+};
+
+// ---- tasks, callbacks, turns ----
+
+pub use lunation_executor::{
+    Canceled, Completer, Completion, Immediate, JoinError, JoinHandle, Timeout, clear_immediate,
+    clear_timeout, immediate, microtask, next_tick, queue_close, queue_microtask,
+    refreshable_timeout, set_immediate, set_interval, set_timeout, spawn, spawn_detached, tick,
+    yield_now,
+};
+
+/// Tasks: spawning, joining, aborting. Tokio: `tokio::task`.
+pub mod task {
+    pub use lunation_executor::{
+        AbortHandle, AbortOnDrop, JoinError, JoinHandle, JoinSet, TaskBuilder as Builder, TaskName,
+        immediate, microtask, spawn, spawn_detached, tick, yield_now,
+    };
+}
+
+#[cfg(unix)]
+pub use lunation_executor::signal;
+pub use lunation_executor::time;
+
+// ---- context ----
+
+pub use lunation_context::{
+    AsyncHooks, AsyncId, AsyncLocalStorage, AsyncResource, Hook, Inherit, ResourceKind,
+    ResourceRef, Scoped, Snapshot, Store, StoreGuard, async_wrap_providers, bind, create_hook,
+    execution_async_id, execution_async_resource, hooks, snapshot, trigger_async_id,
+};
+
+/// The whole of the context crate, for integrations.
+pub use lunation_context as context;
+
+// ---- I/O ----
+
 pub use lunation_reactor::net;
+
+/// Registering sources of your own with the loop. Tokio: `AsyncFd`.
+pub mod io {
+    pub use lunation_reactor::{Interest, Registration, Registry, Source, Token};
+}

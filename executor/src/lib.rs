@@ -37,9 +37,13 @@ mod metrics;
 
 mod callback;
 mod handle;
+#[cfg(unix)]
+pub mod signal;
 mod spawn;
 pub mod time;
 mod turns;
+
+mod set;
 
 mod shutdown;
 
@@ -56,6 +60,7 @@ pub use event_loop::Turn;
 pub use handle::{Handle, KeepAlive};
 pub use metrics::Metrics;
 pub use runtime::Runtime;
+pub use set::JoinSet;
 pub use spawn::{Builder as TaskBuilder, TaskName, spawn, spawn_detached};
 pub use task::{AbortHandle, AbortOnDrop, JoinError, JoinHandle};
 pub use turns::{ImmediateTurn, Microtask, Tick, immediate, microtask, tick, yield_now};

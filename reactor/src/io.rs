@@ -97,6 +97,13 @@ impl<S: Source> Io<S> {
         current.ok_or_else(|| io::Error::other(STRAYED))
     }
 
+    /// Sets whether operations that wait keep the loop alive.
+    pub(crate) fn set_ref(&self, refed: bool) {
+        if let Ok(reactor) = self.reactor() {
+            reactor.set_ref(self.key, refed);
+        }
+    }
+
     /// Ends the registration, on any thread, and returns the source.
     pub(crate) fn into_inner(mut self) -> S {
         self.release().expect("the source is there until the handle is taken apart")

@@ -29,7 +29,7 @@ mod unix;
 pub mod net;
 mod registration;
 
-pub use mio::Interest;
 pub use mio::event::Source;
+pub use mio::{Interest, Registry, Token};
 pub use reactor::{EnterGuard, Notifier, Reactor};
 pub use registration::Registration;

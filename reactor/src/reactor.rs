@@ -277,6 +277,11 @@ impl Reactor {
         drop(waker);
     }
 
+    /// Sets whether operations that wait for the source keep the loop alive.
+    pub(crate) fn set_ref(&self, key: Key, refed: bool) {
+        self.slots.borrow_mut().change(key, |slot| slot.set_ref(refed));
+    }
+
     /// Notes a `WouldBlock`.
     pub(crate) fn clear(&self, key: Key, direction: Direction) {
         self.slots.borrow_mut().change(key, |slot| slot.ready().clear(direction));

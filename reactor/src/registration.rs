@@ -49,6 +49,19 @@ impl<S: Source> Registration<S> {
         self.io.get()
     }
 
+    /// Lets `run_to_idle` end although an operation waits for this source. Node's equivalent:
+    /// `handle.unref()`. Nothing happens off its thread.
+    pub fn unref(&self) -> &Self {
+        self.io.set_ref(false);
+        self
+    }
+
+    /// Lets operations that wait for this source keep the loop alive again: `handle.ref()`.
+    pub fn ref_(&self) -> &Self {
+        self.io.set_ref(true);
+        self
+    }
+
     /// Ends the registration and returns the source. Works on every thread.
     pub fn into_inner(self) -> S {
         self.io.into_inner()

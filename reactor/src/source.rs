@@ -59,6 +59,8 @@ pub(crate) struct Slot {
     /// The request of a connect whose result is not known yet.
     connecting: Option<Rc<Resource>>,
     dispatch: Dispatch,
+    /// Whether operations that wait for it keep the loop alive.
+    refed: bool,
     /// A listener out of descriptors does not try, whatever events come.
     paused: bool,
     /// How long the last pause was; zero after a success.
@@ -76,6 +78,7 @@ impl Slot {
             resource,
             connecting: None,
             dispatch,
+            refed: true,
             paused: false,
             pause: Duration::ZERO,
         }
@@ -143,8 +146,14 @@ impl Slot {
         self.resource.destroy();
     }
 
+    /// Sets whether operations that wait for it keep the loop alive.
+    pub(crate) fn set_ref(&mut self, refed: bool) {
+        self.refed = refed;
+    }
+
+    /// Whether an operation waits for it that keeps the loop alive.
     fn is_waiting(&self) -> bool {
-        !self.readers.is_empty() || !self.writers.is_empty()
+        self.refed && !(self.readers.is_empty() && self.writers.is_empty())
     }
 }
 
