@@ -14,7 +14,7 @@
 pub mod budget;
 mod readiness;
 pub mod release;
-#[cfg(feature = "hyper")]
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
 mod uninit;
 mod waiters;
 

@@ -108,7 +108,7 @@ impl Reactor {
     /// ever if `None`), and keeps them for [`dispatch_next`](Reactor::dispatch_next).
     ///
     /// Returns early for a notification, a signal, or the end of a listener's pause; and at once
-    /// while events are left from the last time.
+    /// while events are left from the last time, or tasks whose I/O budget was spent.
     ///
     /// # Errors
     ///
@@ -142,8 +142,7 @@ impl Reactor {
         !self.pending.borrow().is_empty()
     }
 
-    /// Whether tasks wait because their I/O budget was spent: then do not sleep in
-    /// [`wait`](Reactor::wait).
+    /// Whether tasks wait because their I/O budget was spent.
     pub fn has_yielded(&self) -> bool {
         !self.yielded.borrow().is_empty()
     }
@@ -346,7 +345,7 @@ impl Reactor {
     }
 
     fn shorten(&self, timeout: Option<Duration>) -> Option<Duration> {
-        if !self.pending.borrow().is_empty() {
+        if !self.pending.borrow().is_empty() || self.has_yielded() {
             return Some(Duration::ZERO);
         }
         let Some(rearm) = self.next_rearm() else { return timeout };

@@ -173,19 +173,20 @@ impl Arrival {
     /// waits. Hooks and wakers run: hold no borrow.
     pub(crate) fn deliver(self) {
         let Arrival { readers, writers, connected, resource } = self;
-        let enter = connected.as_ref().or(resource.as_ref());
-        let nobody = readers.is_empty() && writers.is_empty();
+        if let Some(request) = &connected {
+            // Queued before the wakes, so that no panic of a waker can lose it; delivered later.
+            request.destroy();
+        }
+        if readers.is_empty() && writers.is_empty() {
+            return;
+        }
         let wake = || {
             readers.wake();
             writers.wake();
         };
-        match enter {
-            _ if nobody => {}
+        match connected.or(resource) {
             Some(resource) => resource.call(wake),
             None => wake(),
-        }
-        if let Some(request) = connected {
-            request.destroy();
         }
     }
 }

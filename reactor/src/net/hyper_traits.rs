@@ -8,14 +8,15 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 
 use crate::net::split::{OwnedReadHalf, OwnedWriteHalf};
 use crate::net::stream::TcpStream;
+use crate::uninit::receive_hyper;
 
 impl Read for TcpStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
+        mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.io.poll_receive(cx, buf)
+        self.io.poll_receive(cx, |socket| receive_hyper(socket, &mut buf))
     }
 }
 
@@ -53,9 +54,9 @@ impl Read for OwnedReadHalf {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
+        mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream.io.poll_receive(cx, buf)
+        self.stream.io.poll_receive(cx, |socket| receive_hyper(socket, &mut buf))
     }
 }
 

@@ -1,8 +1,8 @@
 //! TCP sockets with tokio's names and signatures.
 //!
 //! Each operation is tried at once and waits only when it would block. Reading and writing methods
-//! are inherent, so that no extension trait is needed; `futures_io` and hyper's traits are
-//! implemented under the features of these names.
+//! are inherent, so that no extension trait is needed; the traits of `futures_io`, hyper and
+//! `tokio::io` are implemented under the features `futures-io`, `hyper` and `tokio-io`.
 //!
 //! # Threads
 //!
@@ -40,6 +40,8 @@ mod hyper_traits;
 mod listener;
 #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))))]
 mod reuse_port;
+#[cfg(feature = "tokio-io")]
+mod tokio_traits;
 
 pub use listener::TcpListener;
 pub use socket::TcpSocket;

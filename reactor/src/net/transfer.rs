@@ -34,10 +34,14 @@ fn peek(socket: &Socket, buf: &mut [u8]) -> Transfer {
     socket.peek(buf).map(Outcome::whole)
 }
 
-#[cfg(feature = "hyper")]
-fn receive(socket: &Socket, cursor: &mut hyper::rt::ReadBufCursor<'_>) -> Transfer {
-    let receive = || crate::uninit::receive(socket2::SockRef::from(socket), cursor);
-    socket.try_io(receive).map(|(done, wanted)| Outcome::transfer(done, wanted))
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+fn receive(
+    socket: &Socket,
+    receive: impl FnOnce(socket2::SockRef<'_>) -> io::Result<(usize, usize)>,
+) -> Transfer {
+    // `try_io`, because on Windows mio has to see every `WouldBlock`.
+    let received = socket.try_io(|| receive(socket2::SockRef::from(socket)));
+    received.map(|(done, wanted)| Outcome::transfer(done, wanted))
 }
 
 impl Io<Socket> {
@@ -121,7 +125,7 @@ impl Io<Socket> {
     }
 }
 
-#[cfg(any(feature = "futures-io", feature = "hyper"))]
+#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio-io"))]
 impl Io<Socket> {
     pub(super) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_now(cx, Direction::Write, |socket| write(socket, buf))
@@ -155,13 +159,14 @@ impl Io<Socket> {
     }
 }
 
-#[cfg(feature = "hyper")]
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
 impl Io<Socket> {
+    /// Reads by `attempt`, one of those of `uninit`.
     pub(super) fn poll_receive(
         &self,
         cx: &mut Context<'_>,
-        mut cursor: hyper::rt::ReadBufCursor<'_>,
+        mut attempt: impl FnMut(socket2::SockRef<'_>) -> io::Result<(usize, usize)>,
     ) -> Poll<io::Result<()>> {
-        self.poll_now(cx, Direction::Read, |socket| receive(socket, &mut cursor)).map_ok(|_| ())
+        self.poll_now(cx, Direction::Read, |socket| receive(socket, &mut attempt)).map_ok(|_| ())
     }
 }

@@ -57,8 +57,7 @@ impl Rig {
                     return output;
                 }
             } else if !self.reactor.dispatch_next() {
-                let yielded = self.reactor.has_yielded();
-                self.reactor.wait(yielded.then_some(Duration::ZERO)).unwrap();
+                self.reactor.wait(None).unwrap();
                 while self.reactor.dispatch_next() {}
                 self.reactor.wake_yielded();
             }

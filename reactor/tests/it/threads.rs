@@ -56,6 +56,17 @@ fn a_connection_moves_to_another_runtime() {
 }
 
 #[test]
+fn taken_out_elsewhere_it_is_out_of_the_selector() {
+    let rig = Rig::new();
+    let (stream, mut peer) = rig.pair();
+    let taken = thread::spawn(move || stream.into_std().unwrap()).join().unwrap();
+    // The selector would refuse what it still has.
+    let mut stream = TcpStream::from_std(taken).unwrap();
+    peer.write_all(b"again").unwrap();
+    rig.block_on(stream.read_exact(&mut [0; 5])).unwrap();
+}
+
+#[test]
 fn dropped_elsewhere_its_slot_is_freed_by_the_next_wait() {
     let rig = Rig::new();
     let (stream, mut peer) = rig.blocked_pair();

@@ -52,3 +52,35 @@ fn hyper_reads_into_memory_never_written() {
         poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await.unwrap();
     });
 }
+
+#[cfg(feature = "tokio-io")]
+#[test]
+fn tokio_reads_into_memory_never_written() {
+    use std::future::poll_fn;
+    use std::io::{IoSlice, Read, Write};
+    use std::mem::MaybeUninit;
+    use std::pin::Pin;
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    let rig = crate::support::Rig::new();
+    let (stream, mut peer) = rig.blocked_pair();
+    let (mut reader, mut writer) = stream.into_split();
+    peer.write_all(b"hello").unwrap();
+    rig.block_on(async {
+        let mut memory = [MaybeUninit::uninit(); 8];
+        let mut buf = ReadBuf::uninit(&mut memory);
+        buf.put_slice(b">");
+        poll_fn(|cx| Pin::new(&mut reader).poll_read(cx, &mut buf)).await.unwrap();
+        assert_eq!(buf.filled(), b">hello");
+        assert_eq!(buf.initialized().len(), 6);
+        assert!(writer.is_write_vectored());
+        let bufs = [IoSlice::new(b"by"), IoSlice::new(b"e")];
+        let written = poll_fn(|cx| Pin::new(&mut writer).poll_write_vectored(cx, &bufs)).await;
+        assert_eq!(written.unwrap(), 3);
+        poll_fn(|cx| Pin::new(&mut writer).poll_shutdown(cx)).await.unwrap();
+    });
+    let mut all = String::new();
+    peer.read_to_string(&mut all).unwrap();
+    assert_eq!(all, "bye");
+}
