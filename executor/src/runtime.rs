@@ -179,16 +179,17 @@ impl Runtime {
     #[track_caller]
     pub fn shutdown(self, timeout: Duration) {
         let deadline = Instant::now().checked_add(timeout);
-        // Bounds how long a turn may block. Not ref'd: it does not keep the loop alive itself.
-        let alarm = self.enter(|| crate::callback::set_timeout(timeout, || {}));
-        alarm.unref();
-        while deadline.is_none_or(|deadline| Instant::now() < deadline) {
-            match self.turn(Turn::Wait) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => selector_failed(&error),
+        // Bounds how long a turn may block; unref'd, it does not keep the loop alive itself.
+        self.enter(|| {
+            crate::callback::set_timeout(timeout, || {}).unref();
+        });
+        let in_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
+        self.run(|event_loop| {
+            event_loop.core.drain();
+            while event_loop.is_alive() && !event_loop.core.budget.is_stopped() && in_time() {
+                event_loop.turn(Turn::Wait).unwrap_or_else(|error| selector_failed(&error));
             }
-        }
+        });
     }
 
     /// What `block_on` says instead of waiting for ever.

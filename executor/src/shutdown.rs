@@ -18,8 +18,8 @@ impl EventLoop {
             while self.core.discard_one() {}
             let progress = self.discard_immediate()
                 || self.discard_closer()
-                || self.discard_timer()
-                || self.discard_completion()
+                || self.discard_timers()
+                || self.discard_completions()
                 || self.discard_message()
                 || self.discard_failure();
             if !progress {
@@ -48,23 +48,25 @@ impl EventLoop {
         closer.map(|job| job.discard()).is_some()
     }
 
-    fn discard_timer(&self) -> bool {
-        let timer = self.timers.borrow_mut().pop_any();
-        match timer {
-            Some(Timer::Call(job)) => job.discard(),
-            Some(Timer::Wake(waker)) => drop(waker),
-            None => return false,
+    fn discard_timers(&self) -> bool {
+        let timers = self.timers.borrow_mut().take_all();
+        let any = !timers.is_empty();
+        for timer in timers {
+            match timer {
+                Timer::Call(job) => job.discard(),
+                Timer::Wake(waker) => drop(waker),
+            }
         }
-        true
+        any
     }
 
-    fn discard_completion(&self) -> bool {
-        let mut completions = self.completions.borrow_mut();
-        let Some(key) = completions.iter().next().map(|(key, _)| key) else { return false };
-        let completion = completions.remove(key);
-        drop(completions);
-        completion.discard();
-        true
+    fn discard_completions(&self) -> bool {
+        let completions = self.completions.take();
+        let any = !completions.is_empty();
+        for (_, completion) in completions {
+            completion.discard();
+        }
+        any
     }
 
     fn discard_message(&self) -> bool {

@@ -37,7 +37,7 @@ pub fn advance(duration: Duration) {
 
 /// Waits for `duration`, rounded up to whole milliseconds; never ends early. Tokio: `time::sleep`.
 ///
-/// It is counted from this call. `Sleep` is `Send` and `Sync`, but must be polled in the runtime
+/// It is counted from this call; zero ends at once. `Sleep` is `Send` and `Sync`, but must be polled in the runtime
 /// in which it was made.
 ///
 /// # Panics
@@ -118,12 +118,10 @@ impl Sleep {
         let now = event_loop.clock.elapsed();
         let duration = event_loop.clock.since_start(deadline).saturating_sub(now);
         let (ms, start) = (clock::ceil(duration), clock::ceil(now));
-        let mut timers = event_loop.timers.borrow_mut();
         self.deadline = Some(deadline);
-        if timers.restart_as(self.key, ms, start) {
-            return;
+        if !event_loop.timers.borrow_mut().restart_as(self.key, ms, start) {
+            self.key = arm(&event_loop, now, duration);
         }
-        self.key = timers.insert(ms, start, false, Timer::Wake(None));
     }
 
     fn event_loop(&self) -> Option<Rc<EventLoop>> {
@@ -136,6 +134,9 @@ const FOREIGN: &str = "a Sleep was used outside of the runtime in which it was m
 
 /// Enters a timer that wakes nobody yet and does not keep the loop alive until it is polled.
 fn arm(event_loop: &EventLoop, now: Duration, duration: Duration) -> TimerKey {
+    if duration.is_zero() {
+        return TimerKey::NONE;
+    }
     // Rounded up on both sides, so that it never ends early.
     let (ms, start) = (clock::ceil(duration), clock::ceil(now));
     event_loop.timers.borrow_mut().insert(ms, start, false, Timer::Wake(None))

@@ -7,7 +7,7 @@ use lunation_context::{AsyncId, Resource, ResourceKind};
 use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 /// Calls `callback` in the next check phase: after I/O, before close callbacks and timers. Node:
 /// `setImmediate`.
@@ -22,6 +22,7 @@ pub fn set_immediate(callback: impl FnOnce() + 'static) -> Immediate {
     let site = Location::caller();
     let event_loop = current::current();
     let immediate = Rc::new(Inner {
+        event_loop: Rc::downgrade(&event_loop),
         resource: Resource::create(ResourceKind::Immediate, site),
         callback: Cell::new(Some(Box::new(callback))),
         refed: Cell::new(true),
@@ -36,6 +37,8 @@ pub fn clear_immediate(immediate: &Immediate) {
 }
 
 struct Inner {
+    /// The loop it belongs to, which need not be the one that this thread is inside of.
+    event_loop: Weak<EventLoop>,
     resource: Resource,
     /// None once it has run or was cleared.
     callback: Cell<Option<Box<dyn FnOnce()>>>,
@@ -59,7 +62,7 @@ impl Inner {
 impl Immediate {
     /// Clears it: it will not run, its closure and context are dropped now. Nothing if it has run.
     pub fn clear(&self) {
-        if let Some(event_loop) = current::try_current()
+        if let Some(event_loop) = self.0.event_loop.upgrade()
             && let Some(callback) = self.0.take(&event_loop)
         {
             self.0.resource.destroy();
@@ -93,8 +96,9 @@ impl Immediate {
         let pending = callback.is_some();
         self.0.callback.set(callback);
         if self.0.refed.replace(refed) != refed && pending {
-            let event_loop = current::current();
-            event_loop.immediates.count(0, if refed { 1 } else { -1 });
+            if let Some(event_loop) = self.0.event_loop.upgrade() {
+                event_loop.immediates.count(0, if refed { 1 } else { -1 });
+            }
         }
     }
 
@@ -112,7 +116,7 @@ impl fmt::Debug for Immediate {
 
 impl Job for Inner {
     fn run(self: Rc<Self>) {
-        let event_loop = current::current();
+        let Some(event_loop) = self.event_loop.upgrade() else { return };
         if let Some(callback) = self.take(&event_loop) {
             self.resource.call_once(|| event_loop.core.guard(&self.resource, callback));
             self.resource.destroy();

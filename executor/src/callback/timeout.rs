@@ -9,7 +9,7 @@ use lunation_context::{AsyncId, Frame, Resource, ResourceKind};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 /// Calls `callback` once, `delay` from now at the earliest. Node: `setTimeout`.
@@ -78,6 +78,8 @@ enum State {
 }
 
 struct Inner {
+    /// The loop it belongs to, which need not be the one that this thread is inside of.
+    event_loop: Weak<EventLoop>,
     ms: Millis,
     repeats: bool,
     /// The closure can be called again.
@@ -112,13 +114,14 @@ impl Timeout {
     }
 
     fn start(
-        event_loop: &EventLoop,
+        event_loop: &Rc<EventLoop>,
         resource: Resource,
         delay: Duration,
         callback: Callback,
         repeats: bool,
     ) -> Timeout {
         let inner = Rc::new(Inner {
+            event_loop: Rc::downgrade(event_loop),
             ms: clock::floor(delay).max(1),
             repeats,
             reusable: matches!(callback, Callback::Many(_)),
@@ -135,8 +138,8 @@ impl Timeout {
     /// Clears it: it will not fire any more, its closure and context are dropped now, or when the
     /// running call has returned.
     pub fn clear(&self) {
-        let Some(event_loop) = current::try_current() else { return };
         let inner = &self.0;
+        let Some(event_loop) = inner.event_loop.upgrade() else { return };
         let state = inner.state.replace(State::Cleared);
         if let Some(key) = inner.key.take() {
             let timer = event_loop.timers.borrow_mut().clear(key);
@@ -159,7 +162,7 @@ impl Timeout {
     #[track_caller]
     pub fn refresh(&self) -> &Timeout {
         let site = Location::caller();
-        let Some(event_loop) = current::try_current() else { return self };
+        let Some(event_loop) = self.0.event_loop.upgrade() else { return self };
         match self.0.state.get() {
             State::Pending => self.0.arm(&event_loop),
             State::Running if self.0.reusable => self.0.arm(&event_loop),
@@ -194,7 +197,7 @@ impl Timeout {
 
     fn set_ref(&self, refed: bool) {
         self.0.refed.set(refed);
-        if let (Some(key), Some(event_loop)) = (self.0.key.get(), current::try_current()) {
+        if let (Some(key), Some(event_loop)) = (self.0.key.get(), self.0.event_loop.upgrade()) {
             event_loop.timers.borrow_mut().set_refed(key, refed);
         }
     }
@@ -273,7 +276,7 @@ impl Inner {
 
 impl Job for Inner {
     fn run(self: Rc<Self>) {
-        let event_loop = current::current();
+        let Some(event_loop) = self.event_loop.upgrade() else { return };
         self.key.set(None);
         self.state.set(State::Running);
         let resource = self.resource();

@@ -113,6 +113,7 @@ impl<F: Future> TaskCell<F> {
                 Err(JoinError::Panicked(payload))
             }
         };
+        let completed = result.is_ok();
         let handle = self.task.life.has_handle();
         let mut ending = Ending { queued: false, keep_frame: false, failure: None };
         if handle {
@@ -129,8 +130,11 @@ impl<F: Future> TaskCell<F> {
                 result => core.guard(activation, move || drop(result)),
             }
         }
+        // Before any hook runs: one that drops the handle must find the output.
         ending.queued = self.task.life.complete(handle);
-        activation.resolve();
+        if completed {
+            activation.resolve();
+        }
         activation.end();
         ending
     }
@@ -239,7 +243,7 @@ unsafe fn cancel<F: Future>(task: NonNull<TaskHeader>, owner: Owner) {
     let this = unsafe { task.cast::<TaskCell<F>>().as_ref() };
     // SAFETY: we are inside this loop.
     let core = unsafe { owner.core() };
-    let ending = this.task.header.activation.run(|| {
+    let ending = this.task.header.activation.enter(|| {
         // SAFETY: the caller has won `begin_cancel`: the future is there and ours.
         unsafe { this.finish(core, Err(JoinError::Cancelled)) }
     });

@@ -23,6 +23,9 @@ pub(crate) struct TimerKey {
 }
 
 impl TimerKey {
+    /// Names no timer.
+    pub(crate) const NONE: TimerKey = TimerKey { index: NONE, generation: 0 };
+
     /// The key as a number, for handles that cross threads.
     pub(crate) fn to_bits(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
@@ -228,11 +231,12 @@ impl<P> Lists<P> {
         }
     }
 
-    /// Removes any timer, for the end of the runtime.
-    pub(crate) fn pop_any(&mut self) -> Option<P> {
-        let (index, timer) = self.timers.iter().next()?;
-        let key = TimerKey { index: link(index), generation: timer.generation };
-        self.clear(key)
+    /// Removes all timers, for the end of the runtime, and returns what they do.
+    pub(crate) fn take_all(&mut self) -> Vec<P> {
+        let timers = std::mem::take(&mut self.timers);
+        // Keys stay unique: the generation goes on.
+        *self = Lists { generation: self.generation, ..Lists::default() };
+        timers.into_iter().map(|(_, timer)| timer.payload).collect()
     }
 
     fn timer(&self, key: TimerKey) -> Option<&Timer<P>> {
