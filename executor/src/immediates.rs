@@ -77,18 +77,13 @@ impl Immediates {
 
     /// A waiting future was polled again. True when its turn has come; its place is free then.
     pub(crate) fn poll_wait(&self, place: usize, waker: &Waker) -> bool {
+        if matches!(self.waits.borrow()[place], Wait::Fired) {
+            self.waits.borrow_mut().remove(place);
+            return true;
+        }
+        // Outside of any borrow: a foreign waker may do anything when it is cloned or dropped.
         let waker = waker.clone();
-        let mut waits = self.waits.borrow_mut();
-        let old = match &mut waits[place] {
-            Wait::Waiting(old) => std::mem::replace(old, waker),
-            _ => {
-                waits.remove(place);
-                drop(waits);
-                drop(waker);
-                return true;
-            }
-        };
-        drop(waits);
+        let old = std::mem::replace(&mut self.waits.borrow_mut()[place], Wait::Waiting(waker));
         drop(old);
         false
     }

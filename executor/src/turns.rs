@@ -1,14 +1,14 @@
 //! Futures that wait for a place in the loop: no resources, only wake-ups.
 
 use crate::current;
+use crate::event_loop::EventLoop;
 use crate::task::cell;
 use lunation_context::Activation;
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 /// Waits for the tick queue: the task goes on after the ticks queued so far, in the microtask that
@@ -36,12 +36,12 @@ pub fn microtask() -> Microtask {
 /// `await new Promise(setImmediate)`.
 ///
 /// # Panics
-/// Polling it panics outside of a runtime.
+/// Polling it panics outside of a runtime, and after the end of the one it waits in.
 ///
 /// # Cancel safety
 /// Cancel safe: dropping it takes its entry back.
 pub fn immediate() -> ImmediateTurn {
-    ImmediateTurn { place: None, runtime: 0, _not_send: PhantomData }
+    ImmediateTurn { waiting: None }
 }
 
 /// Lets the loop make a turn: the task goes on in the check phase. Tokio: `task::yield_now`.
@@ -134,13 +134,10 @@ impl Future for Microtask {
 }
 
 /// The future of [`immediate`] and [`yield_now`].
-#[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct ImmediateTurn {
-    place: Option<usize>,
-    /// The runtime that the place belongs to.
-    runtime: u64,
-    _not_send: PhantomData<*const ()>,
+    /// Its place in the check phase, from the first poll on.
+    waiting: Option<(Weak<EventLoop>, usize)>,
 }
 
 impl Future for ImmediateTurn {
@@ -148,30 +145,33 @@ impl Future for ImmediateTurn {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let event_loop = current::current();
-        let waker = context.waker();
-        match self.place {
-            Some(place) if self.runtime == event_loop.reactor.id() => {
-                if event_loop.immediates.poll_wait(place, waker) {
-                    self.place = None;
-                    return Poll::Ready(());
-                }
-            }
-            _ => {
-                self.place = Some(event_loop.immediates.wait(waker));
-                self.runtime = event_loop.reactor.id();
-            }
+        let Some((event_loop, place)) = &self.waiting else {
+            let event_loop = current::current();
+            let place = event_loop.immediates.wait(context.waker());
+            self.waiting = Some((Rc::downgrade(&event_loop), place));
+            return Poll::Pending;
+        };
+        let event_loop = event_loop.upgrade().expect("its runtime has not ended");
+        if !event_loop.immediates.poll_wait(*place, context.waker()) {
+            return Poll::Pending;
         }
-        Poll::Pending
+        self.waiting = None;
+        Poll::Ready(())
     }
 }
 
 impl Drop for ImmediateTurn {
     fn drop(&mut self) {
-        if let (Some(place), Some(event_loop)) = (self.place, current::try_current())
-            && self.runtime == event_loop.reactor.id()
+        if let Some((event_loop, place)) = self.waiting.take()
+            && let Some(event_loop) = event_loop.upgrade()
         {
             event_loop.immediates.cancel_wait(place);
         }
+    }
+}
+
+impl fmt::Debug for ImmediateTurn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImmediateTurn").field("waiting", &self.waiting.is_some()).finish()
     }
 }

@@ -95,10 +95,9 @@ impl Immediate {
         let callback = self.0.callback.take();
         let pending = callback.is_some();
         self.0.callback.set(callback);
-        if self.0.refed.replace(refed) != refed && pending {
-            if let Some(event_loop) = self.0.event_loop.upgrade() {
-                event_loop.immediates.count(0, if refed { 1 } else { -1 });
-            }
+        let changed = self.0.refed.replace(refed) != refed && pending;
+        if let Some(event_loop) = self.0.event_loop.upgrade().filter(|_| changed) {
+            event_loop.immediates.count(0, if refed { 1 } else { -1 });
         }
     }
 

@@ -225,7 +225,10 @@ impl Inner {
 
     /// Starts it from now. The clock is read here: a stale one would end it early.
     fn arm(self: &Rc<Self>, event_loop: &EventLoop) {
-        let now = clock::floor(event_loop.clock.elapsed());
+        self.arm_from(event_loop, clock::floor(event_loop.clock.elapsed()));
+    }
+
+    fn arm_from(self: &Rc<Self>, event_loop: &EventLoop, now: Millis) {
         let mut timers = event_loop.timers.borrow_mut();
         match self.key.get() {
             Some(key) => {
@@ -247,8 +250,13 @@ impl Inner {
         resource.release();
     }
 
-    /// The end of a call, still inside the resource.
-    fn finish(self: &Rc<Self>, event_loop: &EventLoop, callback: Option<Box<dyn FnMut()>>) {
+    /// The end of a call that began at `start`, still inside the resource.
+    fn finish(
+        self: &Rc<Self>,
+        event_loop: &EventLoop,
+        start: Millis,
+        callback: Option<Box<dyn FnMut()>>,
+    ) {
         let resource = self.resource();
         let armed_again =
             self.state.get() != State::Cleared && (self.repeats || self.key.get().is_some());
@@ -256,7 +264,7 @@ impl Inner {
             self.callback.set(callback.map(Callback::Many));
             self.state.set(State::Pending);
             if self.repeats {
-                self.arm(event_loop);
+                self.arm_from(event_loop, start);
             }
             return;
         }
@@ -279,15 +287,16 @@ impl Job for Inner {
         let Some(event_loop) = self.event_loop.upgrade() else { return };
         self.key.set(None);
         self.state.set(State::Running);
+        let start = clock::floor(event_loop.clock.elapsed());
         let resource = self.resource();
         match self.callback.take() {
             Some(Callback::Once(callback)) => resource.call_once(|| {
                 event_loop.core.guard(&*resource, callback);
-                self.finish(&event_loop, None);
+                self.finish(&event_loop, start, None);
             }),
             Some(Callback::Many(mut callback)) => resource.call(|| {
                 event_loop.core.guard(&*resource, &mut callback);
-                self.finish(&event_loop, Some(callback));
+                self.finish(&event_loop, start, Some(callback));
             }),
             None => {}
         }

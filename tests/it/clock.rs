@@ -1,0 +1,155 @@
+//! The virtual clock, sleeps, timeouts and intervals.
+
+use crate::support::{Journal, paused};
+use lunation::{Runtime, spawn, time};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn message(result: Result<(), Box<dyn std::any::Any + Send>>) -> String {
+    *result.expect_err("a panic").downcast::<String>().expect("a text")
+}
+
+#[test]
+fn a_virtual_clock_stands_while_code_runs_and_jumps_to_timers() {
+    paused().block_on(async {
+        let start = time::now();
+        std::thread::yield_now();
+        assert_eq!(time::now(), start);
+        time::sleep(Duration::from_secs(3600)).await;
+        assert_eq!(time::now() - start, Duration::from_secs(3600));
+        time::advance(ms(7));
+        assert_eq!(time::now() - start, Duration::from_secs(3600) + ms(7));
+    });
+}
+
+#[test]
+fn sleeps_round_up_and_never_end_early() {
+    paused().block_on(async {
+        let start = time::now();
+        time::sleep(Duration::from_micros(1)).await;
+        assert_eq!(time::now() - start, ms(1));
+        time::advance(Duration::from_micros(300));
+        let start = time::now();
+        time::sleep(ms(1)).await;
+        assert!(time::now() - start >= ms(1));
+    });
+    Runtime::new().block_on(async {
+        for micros in [1, 500, 999, 1000, 1001, 2500] {
+            let (start, duration) = (Instant::now(), Duration::from_micros(micros));
+            time::sleep(duration).await;
+            assert!(start.elapsed() >= duration, "slept less than {duration:?}");
+        }
+    });
+}
+
+#[test]
+fn sleeps_of_zero_and_past_deadlines_end_at_once() {
+    paused().block_on(async {
+        let start = time::now();
+        time::sleep(Duration::ZERO).await;
+        time::sleep_until(start).await;
+        let mut sleep = Box::pin(time::sleep(Duration::ZERO));
+        assert!(sleep.is_elapsed());
+        sleep.as_mut().reset(start + ms(3));
+        assert!(!sleep.is_elapsed());
+        sleep.await;
+        assert_eq!(time::now() - start, ms(3));
+    });
+}
+
+#[test]
+fn a_timeout_prefers_the_future_and_else_elapses() {
+    paused().block_on(async {
+        assert_eq!(time::timeout(ms(5), async { 1 }).await, Ok(1));
+        assert_eq!(time::timeout(Duration::ZERO, async { 2 }).await, Ok(2));
+        let start = time::now();
+        let never = std::future::pending::<()>();
+        assert_eq!(time::timeout(ms(5), never).await, Err(time::Elapsed));
+        assert_eq!(time::now() - start, ms(5));
+    });
+}
+
+#[test]
+fn an_interval_ticks_at_once_and_bursts_after_a_delay() {
+    paused().block_on(async {
+        let start = time::now();
+        let mut interval = time::interval(ms(10));
+        let mut ticks = Vec::new();
+        for _ in 0..2 {
+            ticks.push((interval.tick().await - start).as_millis());
+        }
+        time::advance(ms(25));
+        for _ in 0..3 {
+            let due = interval.tick().await;
+            ticks.push((due - start).as_millis());
+            ticks.push((time::now() - start).as_millis());
+        }
+        assert_eq!(ticks, [0, 10, 20, 35, 30, 35, 40, 40]);
+    });
+}
+
+#[test]
+fn sleeping_tasks_keep_a_loop_alive_and_unpolled_sleeps_do_not() {
+    let (journal, runtime) = (Journal::default(), paused());
+    let unpolled = runtime.enter(|| {
+        let journal = journal.clone();
+        drop(spawn(async move {
+            time::sleep(ms(5)).await;
+            journal.add("slept");
+        }));
+        time::sleep(Duration::from_secs(1))
+    });
+    runtime.run_to_idle();
+    assert_eq!(journal.take(), "slept");
+    drop(unpolled);
+}
+
+#[test]
+fn waiting_for_ever_under_a_virtual_clock_names_the_tasks() {
+    let runtime = paused();
+    let hang = || {
+        runtime.block_on(async {
+            let name = lunation::task::Builder::new().name("stuck");
+            let _task = name.spawn(std::future::pending::<()>());
+            std::future::pending::<()>().await;
+        });
+    };
+    let text = message(catch_unwind(AssertUnwindSafe(hang)));
+    assert!(text.contains("nothing is left that could wake main"), "{text}");
+    assert!(text.contains("\"stuck\", spawned at tests/it/clock.rs"), "{text}");
+    // The runtime is whole afterwards.
+    assert_eq!(runtime.block_on(async { 1 }), 1);
+}
+
+#[test]
+fn misuse_of_time_panics_with_the_remedy() {
+    let outside = catch_unwind(|| drop(time::sleep(ms(1))));
+    let text = *outside.expect_err("a panic").downcast::<String>().expect("a text");
+    assert!(text.contains("outside of a lunation runtime"), "{text}");
+    let real = Runtime::new();
+    let advance = catch_unwind(AssertUnwindSafe(|| real.enter(|| time::advance(ms(1)))));
+    assert!(advance.is_err());
+    let zero = catch_unwind(AssertUnwindSafe(|| real.enter(|| drop(time::interval(ms(0))))));
+    assert!(zero.is_err());
+    // A sleep of another runtime would never be woken here.
+    let other = paused();
+    let sleep = real.enter(|| time::sleep(ms(1)));
+    let foreign = catch_unwind(AssertUnwindSafe(|| other.block_on(sleep)));
+    assert!(foreign.is_err());
+}
+
+#[test]
+fn a_sleep_may_be_dropped_on_another_thread() {
+    let runtime = Runtime::new();
+    runtime.block_on(async {
+        let sleep = time::sleep(Duration::from_secs(3600));
+        std::thread::spawn(move || drop(sleep)).join().expect("the thread");
+        lunation::yield_now().await;
+        lunation::yield_now().await;
+    });
+    assert_eq!(runtime.metrics().live_timers, 0);
+}

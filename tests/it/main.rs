@@ -1,0 +1,11 @@
+//! The runtime as its users see it: ordered journals, compared whole.
+#![allow(missing_docs, reason = "tests")]
+
+mod callbacks;
+mod clock;
+mod completion;
+mod failures;
+mod order;
+mod runtimes;
+mod support;
+mod tasks;
