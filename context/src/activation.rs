@@ -34,28 +34,30 @@ pub struct Activation {
 const _: () = assert!(size_of::<Activation>() == 48);
 
 impl Activation {
-    /// Puts the parts together; no hook runs.
+    /// Puts the parts together; no hook runs, and the name of a `User` kind is still missing.
     #[inline]
     pub(crate) fn assemble(
         id: AsyncId,
         trigger: AsyncId,
         kind: ResourceKind,
+        silent: bool,
         frame: Frame,
         site: &'static Location<'static>,
     ) -> Activation {
-        let activation = Activation {
+        let silent = if silent { SILENT } else { 0 };
+        Activation {
             id,
             trigger,
             frame: FrameSlot::new(frame),
-            flow_and_kind: Cell::new(u64::from(kind.code())),
+            flow_and_kind: Cell::new(u64::from(kind.code()) | silent),
             info: OnceCell::new(),
             site,
-        };
-        if let ResourceKind::User(_) = kind {
-            // The name has no room in the activation.
-            activation.info.get_or_init(|| activation.describe(kind));
         }
-        activation
+    }
+
+    /// Keeps the kind's name, for which the activation has no room.
+    pub(crate) fn describe_as(&self, kind: ResourceKind) {
+        self.info.get_or_init(|| self.describe(kind));
     }
 
     /// A further flow of the same resource, in `frame`.
@@ -194,7 +196,21 @@ impl Activation {
     pub(crate) fn set_flow(&self, flow: u64) {
         self.flow_and_kind.set(flow << FLOW_SHIFT | self.flow_and_kind.get() & LOW_BITS);
     }
+
+    /// Exchanges frame and flow with those of a branch.
+    #[inline]
+    pub(crate) fn exchange(&self, frame: &mut Frame, flow: &mut FlowBits) {
+        self.frame.swap(frame);
+        let own = self.flow_and_kind.get();
+        let low = own & LOW_BITS;
+        self.flow_and_kind.set(flow.0 | low);
+        flow.0 = own ^ low;
+    }
 }
+
+/// A flow's number in its place in `flow_and_kind`: exchanging it then needs no shifts.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct FlowBits(u64);
 
 impl fmt::Debug for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

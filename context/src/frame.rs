@@ -17,7 +17,7 @@ use std::mem;
 use std::ptr::NonNull;
 
 use crate::key::{Key, index_of};
-use crate::pool;
+use crate::pool::{self, Home};
 use crate::value::{self, Entry, Value, ValueRef};
 
 type Slot = Cell<Option<ValueRef>>;
@@ -78,7 +78,7 @@ impl Frame {
         // A block's spare room becomes slots: the next storages then fit without a copy.
         let len = (pool::usable_size(layout_for(len).size()) - SLOTS_AT) / size_of::<Slot>();
         let len = len.min(usize::from(u16::MAX));
-        let raw = pool::allocate(layout_for(len)).cast::<Header>();
+        let raw = pool::allocate(Home::new(layout_for(len))).cast::<Header>();
         let header = Header {
             refs: Cell::new(1),
             len: len as u16,
@@ -161,10 +161,10 @@ fn destroy(raw: NonNull<Header>) {
             value.release_later();
         }
     }
-    let layout = layout_for(slots.len());
-    // SAFETY: allocated with the layout of `len` slots, all of them empty now; `slots` is not
+    let home = Home::new(layout_for(slots.len()));
+    // SAFETY: allocated from the home of `len` slots, all of them empty now; `slots` is not
     // used any more.
-    unsafe { pool::release(raw.cast(), layout) };
+    unsafe { pool::release(raw.cast(), home) };
     value::dispose_queued();
 }
 
@@ -216,7 +216,8 @@ impl FrameSlot {
 
     #[inline]
     pub(crate) fn swap(&self, other: &mut Frame) {
-        *other = self.0.replace(mem::take(other));
+        // SAFETY: rule 2: this is the only reference into the slot, and it ends here.
+        mem::swap(unsafe { &mut *self.0.as_ptr() }, other);
     }
 
     /// The value that bears the key's number.
@@ -287,16 +288,30 @@ impl FrameSlot {
     /// Puts a new entry on top of its slot. Returns what is no part of the slot any more.
     #[inline]
     pub(crate) fn push(&self, index: usize, value: ValueRef) -> Option<ValueRef> {
-        let (pushed, entry) = (value.clone(), value.entry());
-        let old = self.set(index, Some(value))?;
-        // A value of a former owner of the index, or from before `disable`, is nothing to come
-        // back to, unless a guard of this flow stands for it.
-        let own = old.entry().flow == entry.flow && entry.flow != 0;
-        if own || old.key() == pushed.key() {
-            pushed.set_prior(Some(old));
-            return None;
+        self.own(index);
+        let frame = self.peek();
+        let (header, slot) = (frame.header()?, frame.slots().get(index)?);
+        if !value.is_always() {
+            header.special.set(true);
         }
-        Some(old)
+        let (old, entry) = (slot.take(), value.entry());
+        let removed = match old {
+            None => {
+                header.live.set(header.live.get() + 1);
+                None
+            }
+            // A value of a former owner of the index, or from before `disable`, is nothing to
+            // come back to, unless a guard of this flow stands for it.
+            Some(old) if old.key() == value.key() || old.entry().flow == entry.flow => {
+                value.set_prior(Some(old));
+                None
+            }
+            unreadable => unreadable,
+        };
+        let taken = slot.replace(Some(value));
+        debug_assert!(taken.is_none(), "taken out above");
+        mem::forget(taken);
+        removed
     }
 
     /// Replaces the youngest value of a slot, or the base value. Returns the old one.
@@ -315,12 +330,17 @@ impl FrameSlot {
     /// Takes an entry out of its slot, wherever it stands. Returns what is to be dropped.
     #[inline]
     pub(crate) fn pop(&self, index: usize, entry: Entry) -> Option<ValueRef> {
-        let top = peek(self.peek().slots().get(index)?)?;
-        if top.entry().number == entry.number {
-            let prior = top.take_prior();
-            return self.set(index, prior);
+        let frame = self.peek();
+        let slot = frame.slots().get(index)?;
+        let top = peek(slot)?;
+        if top.entry().number != entry.number {
+            return self.pop_older(index, entry);
         }
-        self.pop_older(index, entry)
+        let prior = top.take_prior();
+        if prior.is_some() && frame.header().is_some_and(|header| header.refs.get() == 1) {
+            return slot.replace(prior);
+        }
+        self.set(index, prior)
     }
 
     /// `pop` for a guard that is not the youngest: the younger one inherits its prior.

@@ -47,13 +47,24 @@ pub(crate) const fn usable_size(size: usize) -> usize {
     if size <= CLASSES * CLASS_BYTES { size.next_multiple_of(CLASS_BYTES) } else { size }
 }
 
-#[inline]
-const fn class_of(layout: Layout) -> Option<usize> {
-    let (size, align) = (layout.size(), layout.align());
-    if size != 0 && size <= CLASSES * CLASS_BYTES && align <= ALIGN {
-        Some((size - 1) / CLASS_BYTES)
-    } else {
-        None
+/// Where blocks of one layout come from: computed once per type.
+#[derive(Clone, Copy)]
+pub(crate) struct Home {
+    layout: Layout,
+    /// The freelist; `CLASSES` if blocks of this layout are not pooled.
+    class: usize,
+}
+
+impl Home {
+    #[inline]
+    pub(crate) const fn new(layout: Layout) -> Home {
+        let (size, align) = (layout.size(), layout.align());
+        if size != 0 && size <= CLASSES * CLASS_BYTES && align <= ALIGN {
+            let class = (size - 1) / CLASS_BYTES;
+            Home { layout: layout_of(class), class }
+        } else {
+            Home { layout, class: CLASSES }
+        }
     }
 }
 
@@ -65,21 +76,18 @@ const fn layout_of(class: usize) -> Layout {
     }
 }
 
-/// A block of at least `usable_size(layout.size())` bytes, uninitialised.
-///
-/// `layout` must not have size 0 (the callers' types all have headers).
+/// An uninitialised block of at least the size and alignment asked for.
 #[inline]
-pub(crate) fn allocate(layout: Layout) -> NonNull<u8> {
-    let Some(class) = class_of(layout) else { return allocate_fresh(layout) };
+pub(crate) fn allocate(home: Home) -> NonNull<u8> {
     POOL.with(|pool| {
-        let Some(block) = NonNull::new(pool.heads[class].get()) else {
-            return allocate_fresh(layout_of(class));
-        };
+        let Some(head) = pool.heads.get(home.class) else { return allocate_fresh(home.layout) };
+        let Some(block) = NonNull::new(head.get()) else { return allocate_fresh(home.layout) };
         // SAFETY: a listed block is allocated, aligned to 16 and starts with a FreeBlock that
         // `release` wrote; nobody else refers to it.
         let next = unsafe { block.read().next };
-        pool.heads[class].set(next);
-        pool.room[class].set(pool.room[class].get() + 1);
+        head.set(next);
+        let room = &pool.room[home.class];
+        room.set(room.get() + 1);
         block.cast()
     })
 }
@@ -96,30 +104,48 @@ fn allocate_fresh(layout: Layout) -> NonNull<u8> {
 /// Takes back a block.
 ///
 /// # Safety
-/// `block` was returned by [`allocate`] for this same `layout`, and nobody uses it any more.
+/// `block` was returned by [`allocate`] for this same home, and nobody uses it any more.
 #[inline]
-pub(crate) unsafe fn release(block: NonNull<u8>, layout: Layout) {
-    let Some(class) = class_of(layout) else {
-        // SAFETY: as the caller promises; blocks without a class were allocated with `layout`.
-        return unsafe { alloc::dealloc(block.as_ptr(), layout) };
-    };
+pub(crate) unsafe fn release(block: NonNull<u8>, home: Home) {
     POOL.with(|pool| {
-        let room = pool.room[class].get();
-        if room == 0 && !make_room(pool, class) {
-            // SAFETY: as the caller promises; blocks of a class have the layout of the class.
-            return unsafe { alloc::dealloc(block.as_ptr(), layout_of(class)) };
+        match pool.room.get(home.class) {
+            // SAFETY: as the caller promises; the class is one of the lists.
+            Some(room) if room.get() != 0 => unsafe { keep(pool, block, home.class) },
+            // SAFETY: as the caller promises.
+            _ => unsafe { release_slowly(pool, block, home) },
         }
-        let block = block.cast::<FreeBlock>();
-        // SAFETY: the block is ours now, at least 32 bytes long and aligned to 16.
-        unsafe { block.write(FreeBlock { next: pool.heads[class].get() }) };
-        pool.heads[class].set(block.as_ptr());
-        pool.room[class].set(pool.room[class].get() - 1);
     });
 }
 
-/// Opens the pool at its first use; false if the list is full or the thread is exiting.
+/// Puts a block on its list, which has room.
+///
+/// # Safety
+/// As [`release`], of a home with this class.
+#[inline]
+unsafe fn keep(pool: &Pool, block: NonNull<u8>, class: usize) {
+    let (head, room) = (&pool.heads[class], &pool.room[class]);
+    let block = block.cast::<FreeBlock>();
+    // SAFETY: the block is ours now, at least 32 bytes long and aligned to 16.
+    unsafe { block.write(FreeBlock { next: head.get() }) };
+    head.set(block.as_ptr());
+    room.set(room.get() - 1);
+}
+
+/// # Safety
+/// As [`release`].
 #[cold]
 #[inline(never)]
+unsafe fn release_slowly(pool: &Pool, block: NonNull<u8>, home: Home) {
+    if home.class < CLASSES && make_room(pool, home.class) {
+        // SAFETY: as the caller promises.
+        unsafe { keep(pool, block, home.class) };
+    } else {
+        // SAFETY: every block of this home was allocated with its layout.
+        unsafe { alloc::dealloc(block.as_ptr(), home.layout) };
+    }
+}
+
+/// Opens the pool at its first use; false if the list is full or the thread is exiting.
 fn make_room(pool: &Pool, class: usize) -> bool {
     let opened = POOL_OWNER.try_with(|owner| {
         let known = owner.replace(Some(Owner));

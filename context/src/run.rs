@@ -31,12 +31,9 @@ impl Activation {
         let (execution, silent) =
             with_current(|creator| (creator.id(), creator.silences_children()));
         let trigger = trigger.unwrap_or(execution);
-        let created = Activation::assemble(next_async_id(), trigger, kind, frame, site);
-        if silent {
-            created.silence();
-        }
-        if hooks::enabled() {
-            hooks::emit_init(&created);
+        let created = Activation::assemble(next_async_id(), trigger, kind, silent, frame, site);
+        if hooks::enabled() || matches!(kind, ResourceKind::User(_)) {
+            return announced(created, kind);
         }
         created
     }
@@ -97,6 +94,19 @@ impl Activation {
             hooks::emit_promise_resolve(self);
         }
     }
+}
+
+/// The rare part of a creation, by value so that the common one builds the result in place.
+#[cold]
+#[inline(never)]
+fn announced(created: Activation, kind: ResourceKind) -> Activation {
+    if let ResourceKind::User(_) = kind {
+        created.describe_as(kind);
+    }
+    if hooks::enabled() {
+        hooks::emit_init(&created);
+    }
+    created
 }
 
 struct Depart<'a>(&'a Activation);

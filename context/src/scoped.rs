@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::activation::Activation;
+use crate::activation::{Activation, FlowBits};
 use crate::current::{settle, with_current};
 use crate::frame::Frame;
 use crate::run::LeavePollHook;
@@ -16,14 +15,14 @@ use crate::run::LeavePollHook;
 /// A frame with the number of the flow that lives in it.
 pub(crate) struct Branch {
     frame: Frame,
-    flow: u64,
+    flow: FlowBits,
 }
 
 impl Branch {
     /// A new flow that starts from `frame`.
     #[inline]
     pub(crate) fn new(frame: Frame) -> Branch {
-        Branch { frame, flow: 0 }
+        Branch { frame, flow: FlowBits::default() }
     }
 
     /// Runs `f` in this flow, under the current resource, and keeps what it changed.
@@ -42,11 +41,10 @@ impl Branch {
     /// The current activation must not be written any more: take one on the stack.
     #[cold]
     fn run_at_thread_exit<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        let host = Activation::root(mem::take(&mut self.frame));
-        host.set_flow(self.flow);
+        let host = Activation::root(Frame::empty());
+        host.exchange(&mut self.frame, &mut self.flow);
         let result = host.run_silent(f);
-        self.flow = host.flow();
-        self.frame = host.take_frame();
+        host.exchange(&mut self.frame, &mut self.flow);
         result
     }
 }
@@ -60,7 +58,7 @@ struct Exchange<'a> {
 impl<'a> Exchange<'a> {
     #[inline]
     fn begin(branch: &'a mut Branch, host: &'a Activation) -> Self {
-        swap(branch, host);
+        host.exchange(&mut branch.frame, &mut branch.flow);
         Exchange { branch, host }
     }
 }
@@ -68,16 +66,8 @@ impl<'a> Exchange<'a> {
 impl Drop for Exchange<'_> {
     #[inline]
     fn drop(&mut self) {
-        swap(self.branch, self.host);
+        self.host.exchange(&mut self.branch.frame, &mut self.branch.flow);
     }
-}
-
-#[inline]
-fn swap(branch: &mut Branch, host: &Activation) {
-    host.frame.swap(&mut branch.frame);
-    let flow = host.flow();
-    host.set_flow(branch.flow);
-    branch.flow = flow;
 }
 
 pin_project! {

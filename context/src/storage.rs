@@ -12,7 +12,7 @@ use crate::id::next_number;
 use crate::key::{Key, index_of};
 use crate::misplaced;
 use crate::scoped::Scoped;
-use crate::value::{Entry, Inherit, Value};
+use crate::value::{Entry, Inherit, Policy, Value};
 
 /// A value that follows the asynchronous flow: Node's `AsyncLocalStorage`.
 ///
@@ -38,7 +38,7 @@ pub struct AsyncLocalStorage<T: 'static> {
     key: Key<T>,
     name: &'static str,
     default_value: Option<fn() -> T>,
-    inherit: Inherit<T>,
+    policy: Policy<T>,
 }
 
 impl<T: 'static> AsyncLocalStorage<T> {
@@ -116,8 +116,8 @@ impl<T: 'static> AsyncLocalStorage<T> {
     ///
     /// Inside of a `run` or a guard of this storage it lasts until that leaves.
     pub fn enter_with(&self, value: T) {
-        let index = index_of(self.key.get());
-        let value = Value::new(&self.key, Some(value), Entry::BASE, self.inherit).into_raw();
+        let value = Value::new(&self.key, &self.policy, Some(value), Entry::BASE).into_raw();
+        let index = index_of(value.key());
         let replaced =
             with_settled(|current| current.frame.overwrite(index, value, current.flow()));
         drop(replaced);
@@ -129,8 +129,8 @@ impl<T: 'static> AsyncLocalStorage<T> {
     /// All stores are captured now, as `spawn` does. Each poll, and the future's drop, swaps
     /// them in. The execution id stays that of the polling task.
     pub fn scope<F>(&self, value: T, future: F) -> Scoped<F> {
-        let index = index_of(self.key.get());
-        let value = Value::new(&self.key, Some(value), Entry::BASE, self.inherit).into_raw();
+        let value = Value::new(&self.key, &self.policy, Some(value), Entry::BASE).into_raw();
+        let index = index_of(value.key());
         let frame = FrameSlot::new(Frame::capture());
         // The current frame still holds what is replaced, so nothing is dropped here.
         drop(frame.set(index, Some(value)));
@@ -183,15 +183,15 @@ impl<T: 'static> AsyncLocalStorage<T> {
     /// Puts an entry on top of the current flow's slot.
     #[inline]
     fn push(&self, value: Option<T>) -> Pushed {
-        let index = index_of(self.key.get());
         if !settle() {
             // In a thread-local destructor writes are dropped.
-            return Pushed { index, entry: Entry::BASE };
+            return Pushed { index: 0, entry: Entry::BASE };
         }
         with_current(|current| {
             let entry = Entry { number: next_number(), flow: current.numbered_flow() };
-            let value = Value::new(&self.key, value, entry, self.inherit);
-            let replaced = current.frame.push(index, value.into_raw());
+            let value = Value::new(&self.key, &self.policy, value, entry).into_raw();
+            let index = index_of(value.key());
+            let replaced = current.frame.push(index, value);
             drop(replaced);
             Pushed { index, entry }
         })
@@ -246,7 +246,7 @@ impl<T: 'static> StorageBuilder<T> {
             key: Key::new(),
             name: self.name,
             default_value: self.default_value,
-            inherit: self.inherit,
+            policy: Policy::new(self.inherit),
         }
     }
 }
@@ -258,7 +258,6 @@ impl<T: 'static> fmt::Debug for StorageBuilder<T> {
 }
 
 /// Where an entry was put.
-#[derive(Clone, Copy)]
 struct Pushed {
     index: usize,
     /// `BASE` if the write was dropped.
@@ -268,8 +267,8 @@ struct Pushed {
 impl Pushed {
     /// Takes the entry out of the current flow's slot.
     #[inline]
-    fn pop(self) {
-        if self.entry != Entry::BASE {
+    fn pop(&self) {
+        if self.entry.number != 0 {
             let removed = with_current(|current| current.frame.pop(self.index, self.entry));
             drop(removed);
         }

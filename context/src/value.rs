@@ -18,7 +18,7 @@ use std::mem;
 use std::ptr::{self, NonNull};
 
 use crate::key::Key;
-use crate::pool;
+use crate::pool::{self, Home};
 
 /// What a new resource gets of a storage's value: applied once, when it is created.
 ///
@@ -51,6 +51,23 @@ impl<T> fmt::Debug for Inherit<T> {
     }
 }
 
+/// An `Inherit` as a storage keeps it, and copies it into each box.
+pub(crate) struct Policy<T> {
+    vtable: &'static VTable,
+    map: Option<fn(&T) -> Option<T>>,
+}
+
+impl<T: 'static> Policy<T> {
+    pub(crate) const fn new(inherit: Inherit<T>) -> Self {
+        let (vtable, map) = match inherit {
+            Inherit::Always => (&Tables::<T>::ALWAYS, None),
+            Inherit::Never => (&Tables::<T>::NEVER, None),
+            Inherit::Map(map) => (&Tables::<T>::MAP, Some(map)),
+        };
+        Policy { vtable, map }
+    }
+}
+
 /// What becomes of a value in a new resource's frame.
 pub(crate) enum Inherited {
     Same,
@@ -60,7 +77,7 @@ pub(crate) enum Inherited {
 
 /// The erased operations of a `ValueBox<T>` with one kind of `Inherit`.
 struct VTable {
-    layout: Layout,
+    home: Home,
     needs_drop: bool,
     /// Drops the value in place.
     drop: unsafe fn(NonNull<Header>),
@@ -161,6 +178,14 @@ impl ValueRef {
         self.header().link.set(prior.map(ValueRef::into_raw));
     }
 
+    /// Takes one count off; true if it was the last.
+    #[inline]
+    fn uncount(&self) -> bool {
+        let refs = self.header().refs.get() - 1;
+        self.header().refs.set(refs);
+        refs == 0
+    }
+
     #[inline]
     fn into_raw(self) -> NonNull<Header> {
         let raw = self.0;
@@ -171,7 +196,10 @@ impl ValueRef {
     /// Gives the count back without running user code: [`dispose_queued`] must follow.
     #[inline]
     pub(crate) fn release_later(self) {
-        let _queued = release(self.into_raw());
+        if self.uncount() {
+            queue(self.0);
+        }
+        mem::forget(self);
     }
 }
 
@@ -187,8 +215,8 @@ impl Clone for ValueRef {
 impl Drop for ValueRef {
     #[inline]
     fn drop(&mut self) {
-        if release(self.0) {
-            dispose_queued();
+        if self.uncount() {
+            bury(self.0);
         }
     }
 }
@@ -204,24 +232,20 @@ impl<T: 'static> Value<T> {
     #[inline]
     pub(crate) fn new(
         key: &Key<T>,
+        policy: &Policy<T>,
         value: Option<T>,
         entry: Entry,
-        inherit: Inherit<T>,
     ) -> Value<T> {
-        let (vtable, map) = match inherit {
-            Inherit::Always => (&Tables::<T>::ALWAYS, None),
-            Inherit::Never => (&Tables::<T>::NEVER, None),
-            Inherit::Map(map) => (&Tables::<T>::MAP, Some(map)),
-        };
+        let map = policy.map;
         let header = Header {
             refs: Cell::new(1),
-            vtable,
+            vtable: policy.vtable,
             key: key.get(),
             entry: Cell::new(entry.number),
             flow: Cell::new(entry.flow),
             link: Cell::new(None),
         };
-        let place = pool::allocate(Layout::new::<ValueBox<T>>()).cast::<ValueBox<T>>();
+        let place = pool::allocate(Tables::<T>::HOME).cast::<ValueBox<T>>();
         // SAFETY: a fresh block of this layout, which nobody else knows.
         unsafe { place.write(ValueBox { header, map, value }) };
         // The header is at offset 0 (repr(C)), and the pointer may reach the whole box.
@@ -261,13 +285,14 @@ impl<T> Clone for Value<T> {
 struct Tables<T>(PhantomData<T>);
 
 impl<T: 'static> Tables<T> {
+    const HOME: Home = Home::new(Layout::new::<ValueBox<T>>());
     const ALWAYS: VTable = Self::table(true, inherit_same);
     const NEVER: VTable = Self::table(false, inherit_nothing);
     const MAP: VTable = Self::table(false, inherit_mapped::<T>);
 
     const fn table(always: bool, inherit: unsafe fn(&ValueRef) -> Inherited) -> VTable {
         VTable {
-            layout: Layout::new::<ValueBox<T>>(),
+            home: Self::HOME,
             needs_drop: mem::needs_drop::<T>(),
             drop: drop_value::<T>,
             always,
@@ -310,7 +335,7 @@ unsafe fn inherit_mapped<T: 'static>(raw: &ValueRef) -> Inherited {
         flow: Cell::new(0),
         link: Cell::new(None),
     };
-    let place = pool::allocate(Layout::new::<ValueBox<T>>()).cast::<ValueBox<T>>();
+    let place = pool::allocate(Tables::<T>::HOME).cast::<ValueBox<T>>();
     // SAFETY: a fresh block of this layout; the key's number was copied from a box of `T`.
     unsafe { place.write(ValueBox { header, map: whole.map, value: Some(mapped) }) };
     Inherited::New(ValueRef(place.cast()))
@@ -329,25 +354,18 @@ thread_local! {
     };
 }
 
-/// Gives one count back; at 0 the box is freed at once if that runs no code, else queued.
-/// True if it was queued.
-#[inline]
-fn release(raw: NonNull<Header>) -> bool {
-    // SAFETY: rule 1: the caller passes its count, so the box is alive.
-    let header = unsafe { raw.as_ref() };
-    let refs = header.refs.get() - 1;
-    header.refs.set(refs);
-    if refs != 0 {
-        return false;
-    }
+/// Drops a value without owners, at once if that runs no code.
+#[inline(never)]
+fn bury(dead: NonNull<Header>) {
+    // SAFETY: rule 3: dead, but still allocated.
+    let header = unsafe { dead.as_ref() };
     if header.vtable.needs_drop || header.link.get().is_some() {
-        queue(raw);
-        return true;
+        queue(dead);
+        return dispose_queued();
     }
-    let layout = header.vtable.layout;
-    // SAFETY: allocated with this layout; nobody refers to it and nothing needs drop.
-    unsafe { pool::release(raw.cast(), layout) };
-    false
+    let home = header.vtable.home;
+    // SAFETY: allocated from this home; nobody refers to it and nothing needs drop.
+    unsafe { pool::release(dead.cast(), home) };
 }
 
 /// Queues a dead box, and the boxes it has replaced if they died with it.
@@ -375,7 +393,7 @@ fn queue(dead: NonNull<Header>) {
 }
 
 /// Drops the queued values, unless a caller further out is at it.
-#[inline]
+#[inline(never)]
 pub(crate) fn dispose_queued() {
     DISPOSAL.with(|disposal| {
         if disposal.head.get().is_some() && !disposal.running.get() {
@@ -419,7 +437,7 @@ impl Disposal {
 
 /// Drops the value of a box that is off the list, and frees the box also if that panics.
 fn dispose(dead: NonNull<Header>) {
-    struct Free(NonNull<Header>, Layout);
+    struct Free(NonNull<Header>, Home);
     impl Drop for Free {
         fn drop(&mut self) {
             // SAFETY: rule 3: nobody else knows the box, its value is gone.
@@ -428,7 +446,7 @@ fn dispose(dead: NonNull<Header>) {
     }
     // SAFETY: rule 3: popped from the list, so still allocated.
     let vtable = unsafe { dead.as_ref() }.vtable;
-    let free = Free(dead, vtable.layout);
+    let free = Free(dead, vtable.home);
     if vtable.needs_drop {
         // SAFETY: the vtable was made for this type; popped once, so dropped once.
         unsafe { (vtable.drop)(dead) };

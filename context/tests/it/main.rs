@@ -1,0 +1,14 @@
+//! The context crate without any loop: flows are made by hand.
+
+mod drops;
+mod facts;
+mod hook_abort;
+mod hooks;
+mod inherit;
+mod poll_hook;
+mod resources;
+mod restoring;
+mod scoped;
+mod storages;
+mod support;
+mod threads;
