@@ -6,8 +6,8 @@
 
 #![forbid(unsafe_code)]
 
-mod expand;
 mod options;
+mod expand;
 
 use expand::{Entry, expand};
 use proc_macro::TokenStream;
@@ -39,7 +39,7 @@ use proc_macro::TokenStream;
 ///
 /// Every option is a method of `lunation::Builder`, called with the expression given:
 /// `drain_budget = Some(1_000)`, `start_paused = true`, `strict_guards = true`,
-/// `on_unhandled = handler`. `crate = path` names the `lunation` crate when it goes by another name.
+/// `on_unhandled = handler`. `crate = path` names the `lunation` crate where it has another name.
 ///
 /// ```
 /// #[lunation::main(drain_budget = None, strict_guards = true)]

@@ -13,7 +13,7 @@ pub(crate) struct Source<'a> {
     pub(crate) text: &'a str,
     pub(crate) tokens: Vec<Token<'a>>,
     pub(crate) comments: Vec<Comment<'a>>,
-    /// Token ranges of items under `#[cfg(test)]`.
+    /// Token ranges of items under `#[cfg(test)]` or `#[cfg(loom)]`.
     pub(crate) tests: Vec<Range<usize>>,
 }
 
@@ -137,7 +137,8 @@ impl<'a> Source<'a> {
 
     fn asks_for_test(&self, attribute: usize) -> bool {
         let inside = attribute + 4..self.close(attribute + 3);
-        inside.clone().any(|at| self.text_at(at) == "test" && self.text_at(at - 2) != "not")
+        let is_asked = |at: usize| ["test", "loom"].contains(&self.text_at(at));
+        inside.into_iter().any(|at| is_asked(at) && self.text_at(at - 2) != "not")
     }
 
     /// The end of the item that the attribute at `at` and those behind it belong to.
