@@ -136,6 +136,7 @@ pub(crate) fn module_direction(tree: &Tree<'_>, file: &Source<'_>) -> Vec<String
             found.extend(fault.map(|message| file.violation(at, &message)));
         }
     }
+    found.dedup();
     found
 }
 
