@@ -32,6 +32,7 @@ pub(crate) const GLOBALS: &[(&str, &str)] = &[
     ("context/src/pool.rs", "POOL_OWNER"),
     ("context/src/value.rs", "DISPOSAL"),
     ("executor/src/current.rs", "LOOP"),
+    ("executor/src/runtime.rs", "RUNNING"),
     ("executor/src/task/queue.rs", "CORE"),
     ("executor/src/task/waker.rs", "VTABLE"),
     ("reactor/src/budget.rs", "POLLS"),
