@@ -33,6 +33,9 @@ pub use lunation_executor::{
     Builder, Handle, KeepAlive, Metrics, Runtime, Turn, Unhandled, UnhandledPanic,
 };
 
+#[cfg(feature = "macros")]
+pub use lunation_macros::{main, test};
+
 // ---- tasks, callbacks, turns ----
 
 pub use lunation_executor::{

@@ -23,10 +23,10 @@ mod unhandled;
 
 mod task;
 
+// The loop, as data and as one turn.
 mod clock;
-mod timers;
-
 mod job;
+mod timers;
 
 mod immediates;
 
@@ -35,16 +35,18 @@ mod event_loop;
 mod current;
 mod metrics;
 
+// What users call.
 mod callback;
-mod handle;
 #[cfg(unix)]
 pub mod signal;
 mod spawn;
 pub mod time;
 mod turns;
 
+mod handle;
 mod set;
 
+// Who turns the loop.
 mod shutdown;
 
 mod runtime;

@@ -37,8 +37,8 @@ pub fn advance(duration: Duration) {
 
 /// Waits for `duration`, rounded up to whole milliseconds; never ends early. Tokio: `time::sleep`.
 ///
-/// It is counted from this call; zero ends at once. `Sleep` is `Send` and `Sync`, but must be polled in the runtime
-/// in which it was made.
+/// It is counted from this call; zero ends at once. `Sleep` is `Send` and `Sync`, but must be
+/// polled in the runtime in which it was made.
 ///
 /// # Panics
 /// Outside of a runtime. Polling it in another runtime or outside of one panics too: it would

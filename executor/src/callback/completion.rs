@@ -1,5 +1,6 @@
 //! Work that is finished elsewhere.
 
+use crate::callback::queues::queue_microtask;
 use crate::current;
 use crate::job::Completable;
 use crate::task::queue::{Core, Message};
@@ -100,7 +101,7 @@ impl<T: Send + 'static> Completion<T> {
     #[track_caller]
     pub fn on_complete(self, callback: impl FnOnce(Result<T, Canceled>) + 'static) {
         match self.0.state.replace(State::Taken) {
-            State::Done(result) => crate::callback::queue_microtask(move || callback(result)),
+            State::Done(result) => queue_microtask(move || callback(result)),
             old => {
                 self.0.state.set(State::Callback(Box::new(callback)));
                 drop(old);

@@ -1,9 +1,10 @@
 //! Callbacks and the handles to them: Node's scheduling functions.
 
+mod queues;
+
 mod close;
 mod completion;
 mod immediate;
-mod queues;
 mod timeout;
 
 pub use close::queue_close;

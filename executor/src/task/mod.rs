@@ -17,8 +17,8 @@
 //!    drop.
 //! 4. **Foreign side.** Clone and drop change the foreign count. A drop that finds it at zero holds
 //!    a reference counted in `local`, which is not its to change: the reference travels to the
-//!    owner in a `Drop` message. One that takes it to zero with MERGED set sends `Free`. A wake sets
-//!    NOTIFIED and sends `Wake` with a new reference; if NOTIFIED was set it still does a
+//!    owner in a `Drop` message. One that takes it to zero with MERGED set sends `Free`. A wake
+//!    sets NOTIFIED and sends `Wake` with a new reference; if NOTIFIED was set it still does a
 //!    read-modify-write, so that its writes are seen by the poll to come. The receiver of a message
 //!    gives its reference back by rule 3. A foreign thread touches nothing of a cell but `life`,
 //!    `owner` and the layout in its table.
@@ -32,7 +32,8 @@
 //!    give back the last one: it frees memory and nothing else, so no user code runs there. A
 //!    sender that finds the inbox closed empties it itself.
 //! 7. **The waker of a poll** borrows the scheduler's reference: no count changes.
-//! 8. **State.** `Life`'s state is written by the owner alone, with plain stores, and read anywhere.
+//! 8. **State.** `Life`'s state is written by the owner alone, with plain stores, and read
+//!    anywhere.
 //!    RUNNING (set by `begin` and `begin_cancel`, which only succeed while the future is there and
 //!    nobody runs it) makes the future ours; between it and `complete` the stage is nobody else's.
 //!    COMPLETE with OUTPUT means that an unread output lies in the stage; `take_output` succeeds
@@ -41,16 +42,23 @@
 //!    they are pushed once, when they are made.
 
 pub(crate) mod budget;
-pub(crate) mod cell;
+pub(crate) mod life;
+
+pub(crate) mod inbox;
+pub(crate) mod pool;
+
 mod error;
+
 pub(crate) mod failures;
 pub(crate) mod header;
-pub(crate) mod inbox;
-pub(crate) mod join;
-pub(crate) mod life;
-pub(crate) mod pool;
+
 pub(crate) mod queue;
+
 pub(crate) mod waker;
+
+pub(crate) mod cell;
+
+pub(crate) mod join;
 
 pub use error::JoinError;
 pub use join::{AbortHandle, AbortOnDrop, JoinHandle};

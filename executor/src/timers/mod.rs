@@ -1,4 +1,5 @@
 //! The timers of a loop, as data: nothing here runs user code.
 
 mod heap;
+
 pub(crate) mod lists;
