@@ -48,8 +48,9 @@ pub use lunation_executor::{
 /// Tasks: spawning, joining, aborting. Tokio: `tokio::task`.
 pub mod task {
     pub use lunation_executor::{
-        AbortHandle, AbortOnDrop, JoinError, JoinHandle, JoinSet, TaskBuilder as Builder, TaskName,
-        immediate, microtask, spawn, spawn_detached, tick, yield_now,
+        AbortHandle, AbortOnDrop, JoinError, JoinHandle, JoinSet, LocalSpawner,
+        TaskBuilder as Builder, TaskName, immediate, microtask, spawn, spawn_detached, tick,
+        yield_now,
     };
 }
 
@@ -75,4 +76,27 @@ pub use lunation_reactor::net;
 /// Registering sources of your own with the loop. Tokio: `AsyncFd`.
 pub mod io {
     pub use lunation_reactor::{Interest, Registration, Registry, Source, Token};
+}
+
+/// Makes a future `Send` for an interface that demands it, though it stays on this thread.
+///
+/// For handlers of axum and tonic that hold values that are not `Send`. The wrapper is checked at
+/// run time.
+///
+/// # Panics
+/// Polling it or dropping it on another thread panics.
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// fn demands_send<F: Future + Send>(future: F) -> F {
+///     future
+/// }
+/// let shared = Rc::new(1);
+/// let future = demands_send(lunation::local(async move { *shared }));
+/// assert_eq!(lunation::Runtime::new().block_on(future), 1);
+/// ```
+#[cfg(feature = "local")]
+pub fn local<F: Future>(future: F) -> send_wrapper::SendWrapper<F> {
+    send_wrapper::SendWrapper::new(future)
 }

@@ -63,7 +63,7 @@ pub use handle::{Handle, KeepAlive};
 pub use metrics::Metrics;
 pub use runtime::Runtime;
 pub use set::JoinSet;
-pub use spawn::{Builder as TaskBuilder, TaskName, spawn, spawn_detached};
+pub use spawn::{Builder as TaskBuilder, LocalSpawner, TaskName, spawn, spawn_detached};
 pub use task::{AbortHandle, AbortOnDrop, JoinError, JoinHandle};
 pub use turns::{ImmediateTurn, Microtask, Tick, immediate, microtask, tick, yield_now};
 pub use unhandled::{Unhandled, UnhandledPanic};

@@ -3,6 +3,7 @@
 use crate::current;
 use crate::task::JoinHandle;
 use crate::task::cell;
+use futures_task::{LocalFutureObj, LocalSpawn, SpawnError};
 use lunation_context::{Activation, AsyncId, Frame, ResourceKind};
 use std::future::Future;
 use std::panic::Location;
@@ -110,5 +111,35 @@ impl Builder {
             let id = activation.id();
             JoinHandle::new(cell::spawn(core, activation, future), id)
         })
+    }
+}
+
+/// Spawns into the runtime that the thread is inside of, for libraries that ask for a
+/// [`futures_task::LocalSpawn`].
+///
+/// Outside of a runtime spawning is an error, not a panic.
+///
+/// ```
+/// use futures_task::LocalSpawn;
+/// use lunation_executor::{LocalSpawner, Runtime};
+///
+/// assert!(LocalSpawner.status_local().is_err());
+/// Runtime::new().block_on(async {
+///     LocalSpawner.spawn_local_obj(Box::pin(async {}).into()).unwrap();
+/// });
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LocalSpawner;
+
+impl LocalSpawn for LocalSpawner {
+    #[track_caller]
+    fn spawn_local_obj(&self, future: LocalFutureObj<'static, ()>) -> Result<(), SpawnError> {
+        self.status_local()?;
+        drop(spawn(future));
+        Ok(())
+    }
+
+    fn status_local(&self) -> Result<(), SpawnError> {
+        current::try_current().map(drop).ok_or_else(SpawnError::shutdown)
     }
 }
