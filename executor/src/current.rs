@@ -19,7 +19,7 @@ pub(crate) struct Entered<'a> {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let outer = self.outer.take();
-        let inner = LOOP.replace(outer);
+        let inner = replace(outer);
         drop(inner);
     }
 }
@@ -29,8 +29,13 @@ pub(crate) fn enter(event_loop: &Rc<EventLoop>) -> Entered<'_> {
     Entered {
         _core: queue::enter(&event_loop.core),
         _reactor: event_loop.reactor.enter(),
-        outer: LOOP.replace(Some(Rc::clone(event_loop))),
+        outer: replace(Some(Rc::clone(event_loop))),
     }
+}
+
+/// A runtime that lies in a thread-local may be dropped after LOOP: then there is none.
+fn replace(event_loop: Option<Rc<EventLoop>>) -> Option<Rc<EventLoop>> {
+    LOOP.try_with(|current| current.replace(event_loop)).ok().flatten()
 }
 
 /// The loop this thread is inside of.

@@ -95,7 +95,9 @@ impl Reactor {
 
     /// Makes this the reactor of the thread until the guard is dropped.
     pub fn enter(self: &Rc<Self>) -> EnterGuard {
-        let previous = REACTOR.with(|current| current.replace(Some(self.clone())));
+        // A runtime that lies in a thread-local may be dropped after REACTOR.
+        let entered = REACTOR.try_with(|current| current.replace(Some(self.clone())));
+        let previous = entered.ok().flatten();
         EnterGuard { previous, _not_send: PhantomData }
     }
 

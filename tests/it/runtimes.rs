@@ -193,3 +193,34 @@ fn runtimes_of_one_thread_do_not_mix() {
     one.run_to_idle();
     assert_eq!(journal.take(), "one one again");
 }
+
+#[test]
+fn a_runtime_in_a_thread_local_ends_with_its_thread() {
+    thread_local! {
+        static MINE: std::cell::RefCell<Option<Runtime>> = const { std::cell::RefCell::new(None) };
+    }
+    struct Tells(std::sync::mpsc::Sender<&'static str>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            let _ = self.0.send("dropped");
+        }
+    }
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        // Registered first, so destroyed last: the runtime's own thread-locals are gone by then.
+        MINE.with(|_| {});
+        let runtime = Runtime::new();
+        runtime.enter(|| {
+            let (a, b, c) = (Tells(sender.clone()), Tells(sender.clone()), Tells(sender));
+            drop(spawn(async move {
+                let _a = a;
+                std::future::pending::<()>().await;
+            }));
+            set_timeout(ms(1), move || drop(b));
+            lunation::queue_close(lunation::ResourceKind::User("Close"), move || drop(c));
+        });
+        MINE.set(Some(runtime));
+    });
+    thread.join().expect("no panic");
+    assert_eq!(receiver.try_iter().count(), 3);
+}

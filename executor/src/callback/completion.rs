@@ -2,6 +2,7 @@
 
 use crate::callback::queues::queue_microtask;
 use crate::current;
+use crate::event_loop::EventLoop;
 use crate::job::Completable;
 use crate::task::queue::{Core, Message};
 use lunation_context::{AsyncId, Resource, ResourceKind};
@@ -12,7 +13,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -41,6 +42,7 @@ enum State<T> {
 }
 
 struct Inner<T> {
+    event_loop: Weak<EventLoop>,
     resource: Resource,
     state: Cell<State<T>>,
 }
@@ -87,7 +89,8 @@ impl<T: Send + 'static> Completion<T> {
         let site = Location::caller();
         let event_loop = current::current();
         let resource = Resource::create(kind, site);
-        let inner = Rc::new(Inner { resource, state: Cell::new(State::Pending) });
+        let state = Cell::new(State::Pending);
+        let inner = Rc::new(Inner { event_loop: Rc::downgrade(&event_loop), resource, state });
         let key = event_loop.completions.borrow_mut().insert(inner.clone()) as u64;
         let core = Some(event_loop.core.clone());
         (Completion(inner), Completer { core, key, _value: PhantomData })
@@ -144,7 +147,7 @@ impl<T> Drop for Completion<T> {
 
 impl<T: Send + 'static> Completable for Inner<T> {
     fn complete(self: Rc<Self>, value: Option<Box<dyn Any + Send>>) {
-        let event_loop = current::current();
+        let Some(event_loop) = self.event_loop.upgrade() else { return };
         let result = match value.map(|value| value.downcast::<T>()) {
             Some(Ok(value)) => Ok(*value),
             _ => Err(Canceled),
@@ -164,7 +167,7 @@ impl<T: Send + 'static> Completable for Inner<T> {
     }
 
     fn discard(self: Rc<Self>) {
-        let event_loop = current::current();
+        let Some(event_loop) = self.event_loop.upgrade() else { return };
         let old = self.state.replace(State::Done(Err(Canceled)));
         self.resource.enter(|| event_loop.core.guard(&self.resource, || drop(old)));
         self.resource.release();
