@@ -76,7 +76,8 @@ impl Frame {
     /// A frame of one owner and at least `len` empty slots.
     fn with_len(len: usize) -> Frame {
         // A block's spare room becomes slots: the next storages then fit without a copy.
-        let len = (pool::usable_size(layout_for(len).size()) - SLOTS_AT) / size_of::<Slot>();
+        let size = pool::usable_size(layout_for(len).size());
+        let len = (size - SLOTS_AT) / size_of::<Slot>();
         let len = len.min(usize::from(u16::MAX));
         let raw = pool::allocate(Home::new(layout_for(len))).cast::<Header>();
         let header = Header {

@@ -42,9 +42,14 @@ thread_local! {
     static POOL_OWNER: Cell<Option<Owner>> = const { Cell::new(None) };
 }
 
-/// The usable size of a block that is asked for with `size` bytes.
+/// The size to ask for instead of `size`, so that a block's spare room is known to its owner.
 pub(crate) const fn usable_size(size: usize) -> usize {
-    if size <= CLASSES * CLASS_BYTES { size.next_multiple_of(CLASS_BYTES) } else { size }
+    if size <= CLASSES * CLASS_BYTES {
+        size.next_multiple_of(CLASS_BYTES)
+    } else {
+        // What grows one step at a time is then not copied at each step.
+        size.next_multiple_of(CLASSES * CLASS_BYTES)
+    }
 }
 
 /// Where blocks of one layout come from: computed once per type.

@@ -34,6 +34,9 @@ use crate::value::{Entry, Inherit, Policy, Value};
 /// REQUEST.run(7, || assert_eq!(REQUEST.cloned(), Some(7)));
 /// assert_eq!(REQUEST.cloned(), None);
 /// ```
+///
+/// # Panics
+/// A storage takes a place at its first use; with 65,535 others alive that panics.
 pub struct AsyncLocalStorage<T: 'static> {
     key: Key<T>,
     name: &'static str,

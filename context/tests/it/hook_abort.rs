@@ -1,12 +1,12 @@
 //! A panic in a hook prints the resource and aborts the process: tried in a child process.
 
-use std::process::{Command, Output};
-
 use lunation_context::{
     AsyncHooks, AsyncId, AsyncResource, ResourceKind, ResourceRef, create_hook, hooks,
 };
 
-const EVENT: &str = "LUNATION_TEST_PANICKING_EVENT";
+use crate::support::{child_role, run_child};
+
+const CHILD: &str = "hook_abort::child_process";
 
 struct Panicking(String);
 
@@ -34,7 +34,7 @@ impl AsyncHooks for Panicking {
 /// Does nothing unless it is the child process of the test below.
 #[test]
 fn child_process() {
-    let Ok(event) = std::env::var(EVENT) else { return };
+    let Some(event) = child_role() else { return };
     create_hook(Panicking(event)).enable();
     let resource = AsyncResource::new("DOOMED");
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -43,14 +43,6 @@ fn child_process() {
     drop(caught);
     drop(resource);
     hooks::flush_destroys();
-}
-
-fn run_child(event: &str) -> Output {
-    Command::new(std::env::current_exe().expect("a test binary"))
-        .args(["--exact", "hook_abort::child_process", "--nocapture"])
-        .env(EVENT, event)
-        .output()
-        .expect("the child runs")
 }
 
 #[test]
@@ -62,11 +54,11 @@ fn a_panic_in_a_hook_aborts() {
         ("destroy", "hook panicked in destroy of resource(2): boom in destroy"),
     ];
     for (event, message) in expected {
-        let output = run_child(event);
+        let output = run_child(CHILD, event);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{event}: {stderr}");
         assert_eq!(output.status.code(), None, "{event} ended without a signal: {stderr}");
         assert!(stderr.contains(message), "{event}: {stderr}");
     }
-    assert!(run_child("none").status.success());
+    assert!(run_child(CHILD, "none").status.success());
 }

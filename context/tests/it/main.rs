@@ -5,6 +5,7 @@ mod facts;
 mod hook_abort;
 mod hooks;
 mod inherit;
+mod model;
 mod poll_hook;
 mod resources;
 mod restoring;

@@ -210,3 +210,31 @@ fn leaving_during_a_panic_in_a_drop_of_the_value() {
     assert!(a.get_store().is_none());
     assert_eq!(journal.take(), ["in", "dropped"]);
 }
+
+#[test]
+fn enter_with_leaves_a_foreign_entry_alone() {
+    let a = Storage::new();
+    a.enter_with("base");
+    let guard = a.enter("outer");
+    let child = flow();
+    child.enter(|| {
+        // Gives the flow a number; the top is still the parent's entry.
+        Storage::new().run("other", || ());
+        a.enter_with("child");
+    });
+    drop(guard);
+    assert_eq!(a.cloned(), Some("base"));
+    child.enter(|| assert_eq!(a.cloned(), Some("child")));
+}
+
+#[test]
+fn a_guard_from_before_disable_still_owns_its_place() {
+    let a = Storage::new();
+    let old = a.enter("old");
+    a.disable();
+    a.run("new", || ());
+    a.enter_with("of the old guard");
+    assert_eq!(a.cloned(), Some("of the old guard"));
+    drop(old);
+    assert_eq!(a.cloned(), None);
+}

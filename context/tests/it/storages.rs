@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use lunation_context::{AsyncLocalStorage, Frame, Snapshot};
 
-use crate::support::Counted;
+use crate::support::{Counted, child_role, run_child};
 
 #[test]
 fn reads() {
@@ -186,4 +186,33 @@ fn values_of_odd_layouts() {
             })
         });
     });
+}
+
+/// Takes all indexes there are: does nothing unless it has a process of its own.
+#[test]
+fn exhaust_the_indexes() {
+    if child_role().is_none() {
+        return;
+    }
+    let mut storages = Vec::new();
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        loop {
+            let storage = AsyncLocalStorage::new();
+            storage.enter_with(storages.len());
+            storages.push(storage);
+        }
+    }));
+    let message = panic.expect_err("it ends");
+    let message = message.downcast_ref::<String>().expect("formatted");
+    assert!(message.contains("more than 65535"), "{message}");
+    assert_eq!(storages.len(), 65_535);
+    assert_eq!(storages[64_999].cloned(), Some(64_999));
+    storages.truncate(65_534);
+    AsyncLocalStorage::new().run(1, || ());
+}
+
+#[test]
+fn too_many_storages_panic_clearly() {
+    let output = run_child("storages::exhaust_the_indexes", "exhaust");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
+use std::process::{Command, Output};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -62,3 +63,19 @@ impl Future for YieldOnce {
         if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
+
+/// What a test that [`run_child`] has started is to do; `None` in the ordinary run.
+pub(crate) fn child_role() -> Option<String> {
+    std::env::var(ROLE).ok()
+}
+
+/// Runs one test of this binary in a process of its own.
+pub(crate) fn run_child(test: &str, role: &str) -> Output {
+    Command::new(std::env::current_exe().expect("a test binary"))
+        .args(["--exact", test, "--nocapture"])
+        .env(ROLE, role)
+        .output()
+        .expect("the child runs")
+}
+
+const ROLE: &str = "LUNATION_TEST_ROLE";
