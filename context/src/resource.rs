@@ -55,7 +55,7 @@ impl Resource {
     /// Runs `f` in the captured frame without telling the hooks: for dropping what belongs to the
     /// resource.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.activation().enter(f)
+        self.activation().run_silent(f)
     }
 
     /// A new flow of this resource in the captured frame, for a future that keeps it between its

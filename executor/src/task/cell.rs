@@ -243,7 +243,7 @@ unsafe fn cancel<F: Future>(task: NonNull<TaskHeader>, owner: Owner) {
     let this = unsafe { task.cast::<TaskCell<F>>().as_ref() };
     // SAFETY: we are inside this loop.
     let core = unsafe { owner.core() };
-    let ending = this.task.header.activation.enter(|| {
+    let ending = this.task.header.activation.run_silent(|| {
         // SAFETY: the caller has won `begin_cancel`: the future is there and ours.
         unsafe { this.finish(core, Err(JoinError::Cancelled)) }
     });
@@ -270,7 +270,7 @@ unsafe fn drop_output<F: Future>(task: NonNull<TaskHeader>, owner: Owner) {
     let activation = &this.task.header.activation;
     match output {
         Err(JoinError::Panicked(payload)) => core.failures.later(activation, payload),
-        other => activation.enter(|| core.guard(activation, move || drop(other))),
+        other => activation.run_silent(|| core.guard(activation, move || drop(other))),
     }
 }
 
@@ -413,7 +413,7 @@ unsafe fn run_callback<F: FnOnce() + 'static, const RESOURCE: bool, const RUN: b
         activation.run(|| core.guard(activation, call));
         activation.end();
     } else {
-        activation.enter(|| core.guard(activation, call));
+        activation.run_silent(|| core.guard(activation, call));
         activation.end();
     }
 }
