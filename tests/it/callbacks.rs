@@ -110,8 +110,13 @@ fn a_timer_refreshed_in_its_own_body_keeps_id_and_context() {
                 journal.add(STORE.cloned().unwrap_or("-"));
                 STORE.enter_with("leak?");
                 calls.set(calls.get() + 1);
+                let own = own.borrow();
+                let own = own.as_ref().expect("set below");
                 if calls.get() < 3 {
-                    own.borrow().as_ref().expect("set below").refresh();
+                    own.refresh();
+                } else {
+                    // Else closure and handle would keep each other.
+                    own.clear();
                 }
             })
         });

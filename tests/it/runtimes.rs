@@ -106,11 +106,12 @@ fn a_spent_budget_lets_timers_and_immediates_through() {
         queue_microtask(forever);
     }
     let journal = Journal::default();
-    let runtime = Runtime::builder().drain_budget(Some(10)).build().expect("a runtime");
+    let builder = Runtime::builder().drain_budget(Some(10)).start_paused(true);
+    let runtime = builder.build().expect("a runtime");
     runtime.block_on(async {
         forever();
-        let (sender, receiver) = (std::rc::Rc::new(std::cell::Cell::new(false)), ());
-        let done = sender.clone();
+        let ended = std::rc::Rc::new(std::cell::Cell::new(false));
+        let done = ended.clone();
         let j = journal.clone();
         set_immediate(move || j.add("immediate"));
         let j = journal.clone();
@@ -118,10 +119,10 @@ fn a_spent_budget_lets_timers_and_immediates_through() {
             j.add("timer");
             done.set(true);
         });
-        while !sender.get() {
+        while !ended.get() {
             lunation::yield_now().await;
+            lunation::time::advance(ms(1));
         }
-        let () = receiver;
     });
     assert_eq!(journal.take(), "immediate timer");
     assert!(runtime.metrics().budget_hits > 0);

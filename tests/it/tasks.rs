@@ -66,16 +66,15 @@ fn abort_drops_the_future_later_and_in_its_context() {
 #[test]
 fn an_output_wins_over_an_abort_of_the_running_task() {
     Runtime::new().block_on(async {
-        let (sender, receiver) = (std::rc::Rc::new(std::cell::RefCell::new(None)), ());
-        let own = sender.clone();
+        let slot = std::rc::Rc::new(std::cell::RefCell::new(None));
+        let own = slot.clone();
         let task = spawn(async move {
             let handle: lunation::task::AbortHandle = own.borrow_mut().take().expect("set below");
             handle.abort();
             5
         });
-        *sender.borrow_mut() = Some(task.abort_handle());
+        *slot.borrow_mut() = Some(task.abort_handle());
         assert_eq!(task.await.expect("the output"), 5);
-        let () = receiver;
     });
 }
 

@@ -47,6 +47,8 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeo
 /// A timeout that can be armed again after it has fired: it keeps its closure while a handle
 /// lives. Node: `setTimeout` with `timeout.refresh()`.
 ///
+/// A closure that owns a handle to its own timer keeps itself: let it clear the timer at the end.
+///
 /// # Panics
 /// Outside of a runtime.
 #[track_caller]
