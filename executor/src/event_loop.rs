@@ -45,7 +45,7 @@ impl EventLoop {
     /// A phase takes its batch before it runs it: what a callback adds waits for the next turn.
     /// After every single callback of every phase both queues are drained.
     pub(crate) fn turn(&self, mode: Turn) -> io::Result<()> {
-        self.begin();
+        let mode = self.begin(mode);
         self.poll(mode)?;
         self.flush_destroys();
         self.run_immediates();
@@ -54,11 +54,14 @@ impl EventLoop {
         Ok(())
     }
 
-    /// A new drain budget, spent first on what the last turn's has left in the queues.
-    fn begin(&self) {
+    /// A new drain budget, spent first on what the last turn's has left in the queues. A turn that
+    /// begins so does not block: those jobs may have been the last that kept the loop alive.
+    fn begin(&self, mode: Turn) -> Turn {
         self.turns.set(self.turns.get() + 1);
         self.core.budget.refill();
+        let mode = if self.core.has_jobs() { Turn::NoWait } else { mode };
         self.core.drain();
+        mode
     }
 
     /// Readiness of I/O, then what other threads have sent.

@@ -129,6 +129,18 @@ fn a_spent_budget_lets_timers_and_immediates_through() {
 }
 
 #[test]
+fn a_loop_ends_when_the_jobs_of_a_spent_budget_were_its_last() {
+    let builder = Runtime::builder().drain_budget(Some(1)).start_paused(true);
+    let (journal, runtime) = (Journal::default(), builder.build().expect("a runtime"));
+    runtime.block_on(async {
+        next_tick(journal.adds("first"));
+        next_tick(journal.adds("second"));
+    });
+    runtime.run_to_idle();
+    assert_eq!(journal.take(), "first second");
+}
+
+#[test]
 fn a_host_turns_the_loop_itself() {
     let (journal, runtime) = (Journal::default(), paused());
     assert_eq!(runtime.next_deadline(), None);
