@@ -1,0 +1,68 @@
+//! Every recorded program which the runtime can run has the trace it has on Node, at its own level.
+
+use crate::corpus::check;
+
+#[test]
+fn hand() {
+    check("hand", 68);
+}
+
+#[test]
+fn channels() {
+    check("channels", 0);
+}
+
+#[test]
+fn context() {
+    check("context", 25);
+}
+
+#[test]
+fn disable() {
+    check("disable", 15);
+}
+
+#[test]
+fn everything() {
+    check("everything", 0);
+}
+
+#[test]
+fn inline() {
+    check("inline", 30);
+}
+
+#[test]
+fn mixed() {
+    check("mixed", 0);
+}
+
+#[test]
+fn phases() {
+    check("phases", 30);
+}
+
+#[test]
+fn resources() {
+    check("resources", 0);
+}
+
+#[test]
+fn tasks() {
+    check("tasks", 45);
+}
+
+#[test]
+fn timers() {
+    check("timers", 25);
+}
+
+#[test]
+fn vmixed() {
+    check("vmixed", 0);
+}
+
+#[test]
+fn vtimers() {
+    check("vtimers", 25);
+}
