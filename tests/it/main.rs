@@ -7,5 +7,7 @@ mod completion;
 mod failures;
 mod order;
 mod runtimes;
+#[cfg(unix)]
+mod signals;
 mod support;
 mod tasks;
