@@ -78,6 +78,16 @@ pub mod io {
     pub use lunation_reactor::{Interest, Registration, Registry, Source, Token};
 }
 
+/// The loop as hyper's runtime: give these to hyper's builders. The sockets of [`net`] implement
+/// `hyper::rt::{Read, Write}`.
+#[cfg(feature = "hyper")]
+pub mod hyper {
+    pub use lunation_executor::{HyperExecutor as Executor, HyperTimer as Timer};
+}
+
+#[cfg(feature = "http")]
+pub mod http;
+
 /// Makes a future `Send` for an interface that demands it, though it stays on this thread.
 ///
 /// For handlers of axum and tonic that hold values that are not `Send`. The wrapper is checked at
