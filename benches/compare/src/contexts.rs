@@ -1,9 +1,9 @@
 //! Workloads of the context: reading it, setting it, carrying it through polls and spawns.
 
-use crate::futures::turns;
+use crate::futures::{again, turns};
 use crate::peer::{Lunation, Peer, TokioLocal};
 use crate::tasks::detach_batches;
-use lunation::AsyncLocalStorage;
+use lunation::{AsyncLocalStorage, StoreGuard};
 use std::future::Future;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -39,14 +39,6 @@ fn run_task<P: Peer>(task: impl Future<Output = Duration> + 'static) -> Duration
 
 // ---- held across polls ----
 
-async fn four_guards<F: Future>(inside: F) -> F::Output {
-    let _first = FIRST.enter(1);
-    let _second = SECOND.enter(2);
-    let _third = THIRD.enter(3);
-    let _fourth = FOURTH.enter(4);
-    inside.await
-}
-
 fn four_scopes<F: Future>(inside: F) -> impl Future<Output = F::Output> {
     FIRST.scope(1, SECOND.scope(2, THIRD.scope(3, FOURTH.scope(4, inside))))
 }
@@ -56,22 +48,18 @@ fn four_locals<F: Future>(inside: F) -> impl Future<Output = F::Output> {
     TOKIO_FIRST.scope(1, TOKIO_SECOND.scope(2, inner))
 }
 
-/// Yields with one guard held.
-pub fn one_guard(ops: u64) -> Duration {
+/// Yields with `N` guards held.
+pub fn guards<const N: usize>(ops: u64) -> Duration {
     run_task::<Lunation>(async move {
-        let _first = FIRST.enter(1);
-        timed(ops).await
+        let stores = [&FIRST, &SECOND, &THIRD, &FOURTH];
+        let _guards: [StoreGuard<'_, u64>; N] =
+            std::array::from_fn(|level| stores[level % stores.len()].enter(level as u64));
+        let start = Instant::now();
+        for _ in 0..ops {
+            again().await;
+        }
+        start.elapsed()
     })
-}
-
-/// Yields with four guards held.
-pub fn guards_4(ops: u64) -> Duration {
-    run_task::<Lunation>(four_guards(timed(ops)))
-}
-
-/// Yields with sixteen guards held.
-pub fn guards_16(ops: u64) -> Duration {
-    run_task::<Lunation>(four_guards(four_guards(four_guards(four_guards(timed(ops))))))
 }
 
 /// Yields inside of one `scope`.

@@ -61,11 +61,11 @@ fn task_rows() -> Vec<Row> {
             Some(95),
             FAST,
             [
-                Some(yield_one::<Lunation>),
-                Some(yield_one::<TokioLocal>),
-                Some(yield_one_tokio),
-                Some(yield_one::<Smol>),
-                Some(yield_one::<Monoio>),
+                Some(yields::<Lunation, 1>),
+                Some(yields::<TokioLocal, 1>),
+                Some(yields_tokio::<1>),
+                Some(yields::<Smol, 1>),
+                Some(yields::<Monoio, 1>),
             ],
         ),
         row(
@@ -73,11 +73,11 @@ fn task_rows() -> Vec<Row> {
             Some(95),
             FAST,
             [
-                Some(yield_crowd::<Lunation>),
-                Some(yield_crowd::<TokioLocal>),
-                Some(yield_crowd_tokio),
-                Some(yield_crowd::<Smol>),
-                Some(yield_crowd::<Monoio>),
+                Some(yields::<Lunation, 1000>),
+                Some(yields::<TokioLocal, 1000>),
+                Some(yields_tokio::<1000>),
+                Some(yields::<Smol, 1000>),
+                Some(yields::<Monoio, 1000>),
             ],
         ),
         row(
@@ -129,9 +129,9 @@ fn task_rows() -> Vec<Row> {
 fn context_rows() -> Vec<Row> {
     use contexts::*;
     vec![
-        and_tokio("yield under 1 guard", Some(95), FAST, one_guard, one_local),
-        and_tokio("yield under 4 guards", Some(95), FAST, guards_4, locals_4),
-        and_tokio("yield under 16 guards", Some(95), FAST, guards_16, locals_16),
+        and_tokio("yield under 1 guard", Some(95), FAST, guards::<1>, one_local),
+        and_tokio("yield under 4 guards", Some(95), FAST, guards::<4>, locals_4),
+        and_tokio("yield under 16 guards", Some(95), FAST, guards::<16>, locals_16),
         and_tokio("yield under 1 scope", Some(107), FAST, one_scope, one_local),
         and_tokio("yield under 4 scopes", Some(143), FAST, scopes_4, locals_4),
         and_tokio("yield under 16 scopes", Some(287), FAST, scopes_16, locals_16),

@@ -10,38 +10,12 @@ use std::time::{Duration, Instant};
 /// Tasks spawned before the first of them is awaited.
 const BATCH: u64 = 100;
 /// Callbacks queued before the queue is drained.
-pub const CALLBACKS: u64 = 1000;
-/// Tasks that take turns.
-const CROWD: u64 = 1000;
+const CALLBACKS: u64 = 1000;
 
-/// One task that wakes itself and returns Pending.
-pub fn yield_one<P: Peer>(ops: u64) -> Duration {
+/// Tasks that wake themselves and return Pending, in turn.
+pub fn yields<P: Peer, const TASKS: u64>(ops: u64) -> Duration {
     P::block_on(async move {
-        let task = P::spawn(async move {
-            let start = Instant::now();
-            turns(ops).await;
-            start.elapsed()
-        });
-        P::join(task).await
-    })
-}
-
-/// The same by tokio's `spawn`.
-pub fn yield_one_tokio(ops: u64) -> Duration {
-    tokio_runtime().block_on(async move {
-        let task = tokio::spawn(async move {
-            let start = Instant::now();
-            turns(ops).await;
-            start.elapsed()
-        });
-        task.await.expect("no panic")
-    })
-}
-
-/// A thousand such tasks in turn.
-pub fn yield_crowd<P: Peer>(ops: u64) -> Duration {
-    P::block_on(async move {
-        let crowd: Vec<_> = (0..CROWD).map(|_| P::spawn(turns(ops / CROWD))).collect();
+        let crowd: Vec<_> = (0..TASKS).map(|_| P::spawn(turns(ops / TASKS))).collect();
         let start = Instant::now();
         for task in crowd {
             P::join(task).await;
@@ -51,9 +25,9 @@ pub fn yield_crowd<P: Peer>(ops: u64) -> Duration {
 }
 
 /// The same by tokio's `spawn`.
-pub fn yield_crowd_tokio(ops: u64) -> Duration {
+pub fn yields_tokio<const TASKS: u64>(ops: u64) -> Duration {
     tokio_runtime().block_on(async move {
-        let crowd: Vec<_> = (0..CROWD).map(|_| tokio::spawn(turns(ops / CROWD))).collect();
+        let crowd: Vec<_> = (0..TASKS).map(|_| tokio::spawn(turns(ops / TASKS))).collect();
         let start = Instant::now();
         for task in crowd {
             task.await.expect("no panic");
@@ -218,11 +192,7 @@ pub fn microtasks(ops: u64) -> Duration {
 
 /// `next_tick`.
 pub fn ticks(ops: u64) -> Duration {
-    callbacks(
-        ops,
-        |sum, n| lunation::next_tick(move || sum.set(sum.get() + n)),
-        lunation::microtask,
-    )
+    callbacks(ops, |sum, n| lunation::next_tick(move || sum.set(sum.get() + n)), lunation::tick)
 }
 
 /// `set_immediate`, a thousand per turn.
