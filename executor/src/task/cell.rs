@@ -6,11 +6,11 @@
 use crate::task::error::JoinError;
 use crate::task::header::{Header, Owner, TaskHeader, TaskOps, VTable};
 use crate::task::life::{Begin, Life};
+use crate::task::pool::Home;
 use crate::task::queue::{Core, Queue};
 use crate::task::waker::{self, JoinRef};
 use lunation_context::{Activation, Frame, ResourceKind};
 use lunation_reactor::budget;
-use std::alloc::Layout;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::future::Future;
@@ -46,7 +46,7 @@ impl<F: Future> TaskCell<F> {
     const TASK: VTable = VTable {
         run: run_task::<F, false>,
         discard: discard_task,
-        layout: Layout::new::<TaskCell<F>>(),
+        home: Home::of::<TaskCell<F>>(),
         task: Some(Self::OPS),
     };
     const MAIN: VTable = VTable { run: run_task::<F, true>, ..Self::TASK };
@@ -60,7 +60,7 @@ impl<F: Future> TaskCell<F> {
         future: F,
         handle: bool,
     ) -> NonNull<TaskHeader> {
-        let memory = core.pool.allocate(Layout::new::<Self>()).cast::<Self>();
+        let memory = core.pool.allocate(const { Home::of::<Self>() }).cast::<Self>();
         let task = TaskHeader {
             header: Header { activation, vtable, next: Cell::new(None) },
             owner: core.owner(),
@@ -70,7 +70,7 @@ impl<F: Future> TaskCell<F> {
             following: Cell::new(None),
         };
         let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
-        // SAFETY: fresh memory of this very layout.
+        // SAFETY: fresh memory for this very type.
         unsafe { memory.write(TaskCell { task, stage }) };
         let task = memory.cast::<TaskHeader>();
         // SAFETY: the cell was just made; it stays in the list until it is freed.
@@ -352,7 +352,7 @@ struct CallbackCell<F, const RESOURCE: bool> {
 /// Frees a callback's cell, also if its callback panics where nobody catches it.
 struct FreeCallback<'a> {
     cell: NonNull<Header>,
-    layout: Layout,
+    home: Home,
     core: &'a Core,
 }
 
@@ -360,8 +360,8 @@ impl Drop for FreeCallback<'_> {
     fn drop(&mut self) {
         // SAFETY: the cell was popped, so it is ours; the callback was moved out of it.
         unsafe { self.cell.drop_in_place() };
-        // SAFETY: it came from this pool with this layout.
-        unsafe { self.core.pool.free(self.cell.cast(), self.layout) };
+        // SAFETY: it came from this pool with this home.
+        unsafe { self.core.pool.free(self.cell.cast(), self.home) };
     }
 }
 
@@ -369,7 +369,7 @@ impl<F: FnOnce() + 'static, const RESOURCE: bool> CallbackCell<F, RESOURCE> {
     const VTABLE: VTable = VTable {
         run: run_callback::<F, RESOURCE, true>,
         discard: run_callback::<F, RESOURCE, false>,
-        layout: Layout::new::<Self>(),
+        home: Home::of::<Self>(),
         task: None,
     };
 }
@@ -381,11 +381,11 @@ pub(crate) fn push_callback<F: FnOnce() + 'static, const RESOURCE: bool>(
     activation: Activation,
     callback: F,
 ) {
-    let layout = Layout::new::<CallbackCell<F, RESOURCE>>();
-    let cell = core.pool.allocate(layout).cast::<CallbackCell<F, RESOURCE>>();
+    let home = const { Home::of::<CallbackCell<F, RESOURCE>>() };
+    let cell = core.pool.allocate(home).cast::<CallbackCell<F, RESOURCE>>();
     let vtable = &CallbackCell::<F, RESOURCE>::VTABLE;
     let header = Header { activation, vtable, next: Cell::new(None) };
-    // SAFETY: fresh memory of this very layout.
+    // SAFETY: fresh memory for this very type.
     unsafe { cell.write(CallbackCell { header, callback: ManuallyDrop::new(callback) }) };
     // SAFETY: the cell was just made, and lives until it is popped and run or discarded.
     unsafe { queue.push(cell.cast()) };
@@ -398,7 +398,7 @@ unsafe fn run_callback<F: FnOnce() + 'static, const RESOURCE: bool, const RUN: b
 ) {
     // SAFETY: we are inside this loop.
     let core = unsafe { owner.core() };
-    let _free = FreeCallback { cell, layout: Layout::new::<CallbackCell<F, RESOURCE>>(), core };
+    let _free = FreeCallback { cell, home: const { Home::of::<CallbackCell<F, RESOURCE>>() }, core };
     let typed = cell.cast::<CallbackCell<F, RESOURCE>>();
     // SAFETY: a popped cell is alive; this table belongs to this type.
     let slot = unsafe { typed.as_ref() };

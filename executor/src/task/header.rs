@@ -2,8 +2,8 @@
 #![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
 
 use crate::task::life::Life;
+use crate::task::pool::Home;
 use lunation_context::Activation;
-use std::alloc::Layout;
 use std::cell::Cell;
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -23,8 +23,8 @@ pub(crate) struct VTable {
     pub(crate) run: unsafe fn(NonNull<Header>, Owner),
     /// Gets rid of the cell instead, at the end of the runtime. Same conditions.
     pub(crate) discard: unsafe fn(NonNull<Header>, Owner),
-    /// Size and alignment of the whole cell.
-    pub(crate) layout: Layout,
+    /// Where the memory of the cell comes from.
+    pub(crate) home: Home,
     /// What only tasks have.
     pub(crate) task: Option<TaskOps>,
 }

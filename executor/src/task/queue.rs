@@ -431,10 +431,10 @@ unsafe fn dispose_remote(verb: Verb, task: NonNull<TaskHeader>) {
     // SAFETY: nobody holds a reference any more, so it is ours alone.
     let owner = unsafe { task.as_ref() }.owner;
     // SAFETY: as above.
-    let layout = unsafe { task.as_ref() }.header.vtable.layout;
-    // SAFETY: the cell came from the pool with the layout of its table. Nothing in it needs to be
+    let home = unsafe { task.as_ref() }.header.vtable.home;
+    // SAFETY: the cell came from the pool with the home of its table. Nothing in it needs to be
     // dropped: future, output and joiner went at the end of the runtime, the activation is empty.
-    unsafe { pool::release(task.cast(), layout) };
+    unsafe { pool::release(task.cast(), home) };
     // SAFETY: the orphan owned one count of its core, taken in `close`.
     unsafe { Arc::decrement_strong_count(owner.0.cast::<Core>()) };
 }

@@ -70,12 +70,12 @@ pub(crate) unsafe fn free(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: every cell is in the list from its creation to this call.
     unsafe { core.cells.unlink(task) };
     // SAFETY: the cell is ours alone now.
-    let layout = unsafe { task.as_ref() }.header.vtable.layout;
+    let home = unsafe { task.as_ref() }.header.vtable.home;
     // SAFETY: the header is initialised and not used again. What its drop runs (user values in
     // a frame or a resource's extensions) finds a cell that nobody can reach any more.
     unsafe { task.drop_in_place() };
-    // SAFETY: the memory came from this pool with the layout of the cell's table.
-    unsafe { core.pool.free(task.cast(), layout) };
+    // SAFETY: the memory came from this pool with the home of the cell's table.
+    unsafe { core.pool.free(task.cast(), home) };
 }
 
 /// Sends a message about a task.
