@@ -15,7 +15,7 @@ use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::future::Future;
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, needs_drop};
+use std::mem::{ManuallyDrop, needs_drop, offset_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -40,13 +40,13 @@ struct TaskCell<F: Future> {
 impl<F: Future> TaskCell<F> {
     const OPS: TaskOps = TaskOps {
         cancel: cancel::<F>,
-        read_output: read_output::<F>,
         drop_output: drop_output::<F>,
     };
     const TASK: VTable = VTable {
         run: run_task::<F, false>,
         discard: discard_task,
         home: Home::of::<TaskCell<F>>(),
+        output_at: offset_of!(TaskCell<F>, stage),
         task: Some(Self::OPS),
     };
     const MAIN: VTable = VTable { run: run_task::<F, true>, ..Self::TASK };
@@ -251,15 +251,6 @@ unsafe fn cancel<F: Future>(task: NonNull<TaskHeader>, owner: Owner) {
     unsafe { release(task, core, ending) };
 }
 
-unsafe fn read_output<F: Future>(task: NonNull<TaskHeader>, to: *mut ()) {
-    // SAFETY: the caller holds a reference.
-    let this = unsafe { task.cast::<TaskCell<F>>().as_ref() };
-    // SAFETY: the caller has won `take_output`: the output is there and read this once.
-    let output = unsafe { this.output().read() };
-    // SAFETY: the caller's address is valid for a value of this type.
-    unsafe { to.cast::<Output<F>>().write(output) };
-}
-
 unsafe fn drop_output<F: Future>(task: NonNull<TaskHeader>, owner: Owner) {
     // SAFETY: the caller holds a reference.
     let this = unsafe { task.cast::<TaskCell<F>>().as_ref() };
@@ -370,6 +361,7 @@ impl<F: FnOnce() + 'static, const RESOURCE: bool> CallbackCell<F, RESOURCE> {
         run: run_callback::<F, RESOURCE, true>,
         discard: run_callback::<F, RESOURCE, false>,
         home: Home::of::<Self>(),
+        output_at: 0,
         task: None,
     };
 }
@@ -451,15 +443,9 @@ impl<F: Future> Main<'_, F> {
 
     fn take(&self) -> Option<Output<F>> {
         // SAFETY: we hold a reference.
-        let header = unsafe { self.task.as_ref() };
-        if !header.life.take_output() {
-            return None;
-        }
-        let mut output = std::mem::MaybeUninit::<Output<F>>::uninit();
-        // SAFETY: we have won `take_output`, and the address is one for the output's type.
-        unsafe { (header.ops().read_output)(self.task, output.as_mut_ptr().cast()) };
-        // SAFETY: `read_output` has written it.
-        Some(unsafe { output.assume_init() })
+        let this = unsafe { self.task.cast::<TaskCell<F>>().as_ref() };
+        // SAFETY: we have won `take_output`: the output is there and read this once.
+        this.task.life.take_output().then(|| unsafe { this.output().read() })
     }
 }
 

@@ -12,7 +12,7 @@ use std::task::Waker;
 /// because orphaned cells keep the core's memory (rule 6 of [`task`](super)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
-pub(crate) struct Owner(pub(crate) *const ());
+pub(crate) struct Owner(pub(crate) NonNull<()>);
 
 /// What can be done to a cell whose type is not known.
 pub(crate) struct VTable {
@@ -25,6 +25,8 @@ pub(crate) struct VTable {
     pub(crate) discard: unsafe fn(NonNull<Header>, Owner),
     /// Where the memory of the cell comes from.
     pub(crate) home: Home,
+    /// Offset of a task's output, once it is there; nothing in other cells.
+    pub(crate) output_at: usize,
     /// What only tasks have.
     pub(crate) task: Option<TaskOps>,
 }
@@ -36,11 +38,6 @@ pub(crate) struct TaskOps {
     ///
     /// Safety: the caller has won `Life::begin_cancel`.
     pub(crate) cancel: unsafe fn(NonNull<TaskHeader>, Owner),
-    /// Moves the output to the address given.
-    ///
-    /// Safety: the caller has won `Life::take_output`; the address is valid for writing the
-    /// task's `Result<T, JoinError>`.
-    pub(crate) read_output: unsafe fn(NonNull<TaskHeader>, *mut ()),
     /// Drops the output in the task's resource.
     ///
     /// Safety: the caller has won `Life::take_output`.

@@ -6,9 +6,9 @@
 use crate::task::error::JoinError;
 use crate::task::header::TaskHeader;
 use crate::task::life::{Dropped, RemoteDropped, Schedule};
-use crate::task::queue::{Core, Message, TaskMessage, Verb, current_owner};
+use crate::task::queue::{Core, Message, TaskMessage, Verb};
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 
@@ -130,7 +130,7 @@ unsafe fn clone(data: *const ()) -> RawWaker {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
     let header = unsafe { task.as_ref() };
-    if header.owner == current_owner() {
+    if header.owner.is_current() {
         header.life.clone_local();
     } else {
         header.life.clone_remote();
@@ -142,7 +142,7 @@ unsafe fn wake(data: *const ()) {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
     let owner = unsafe { task.as_ref() }.owner;
-    if owner == current_owner() {
+    if owner.is_current() {
         // SAFETY: we are inside that loop.
         let core = unsafe { owner.core() };
         schedule(task, core);
@@ -159,7 +159,7 @@ unsafe fn wake_by_ref(data: *const ()) {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
     let owner = unsafe { task.as_ref() }.owner;
-    if owner == current_owner() {
+    if owner.is_current() {
         // SAFETY: we are inside that loop.
         schedule(task, unsafe { owner.core() });
     } else {
@@ -171,7 +171,7 @@ unsafe fn drop_waker(data: *const ()) {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
     let owner = unsafe { task.as_ref() }.owner;
-    if owner == current_owner() {
+    if owner.is_current() {
         // SAFETY: we are inside that loop.
         let core = unsafe { owner.core() };
         // SAFETY: we own the waker's reference.
@@ -264,7 +264,7 @@ impl TaskRef {
     fn core(&self) -> Option<&Core> {
         let owner = self.header().owner;
         // SAFETY: we are inside that loop.
-        (owner == current_owner()).then(|| unsafe { owner.core() })
+        owner.is_current().then(|| unsafe { owner.core() })
     }
 
     /// Whether the task has ended.
@@ -347,12 +347,11 @@ impl<T> JoinRef<T> {
             return Poll::Pending;
         }
         assert!(header.life.take_output(), "a JoinHandle was polled after it had given its output");
-        let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
-        // SAFETY: we have won `take_output`, and the address is one for the output's type: `T` is
-        // the output of the cell's future (contract of `new`).
-        unsafe { (header.ops().read_output)(self.task.task, output.as_mut_ptr().cast()) };
-        // SAFETY: `read_output` has written it.
-        let output = unsafe { output.assume_init() };
+        // SAFETY: within the cell, by its table.
+        let output = unsafe { self.task.task.byte_add(header.header.vtable.output_at) };
+        // SAFETY: we have won `take_output`: the output is there and read this once; `T` is the
+        // output of the cell's future (contract of `new`).
+        let output = unsafe { output.cast::<Result<T, JoinError>>().read() };
         release_frame(header, core);
         Poll::Ready(output)
     }
