@@ -201,6 +201,11 @@ impl FrameSlot {
     }
 
     #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.peek().is_empty()
+    }
+
+    #[inline]
     pub(crate) fn get(&self) -> Frame {
         self.peek().clone()
     }

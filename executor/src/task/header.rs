@@ -72,6 +72,13 @@ pub(crate) struct TaskHeader {
 const _: () = assert!(size_of::<Header>() == 64 && size_of::<TaskHeader>() == 120);
 
 impl TaskHeader {
+    /// Whether dropping the header does nothing: no context, no description, nobody who waits.
+    #[inline]
+    pub(crate) fn is_bare(&self) -> bool {
+        // SAFETY: read at once: nothing can change the slot meanwhile.
+        self.header.activation.is_bare() && unsafe { &*self.joiner.as_ptr() }.is_none()
+    }
+
     /// The operations of this task.
     pub(crate) fn ops(&self) -> TaskOps {
         self.header.vtable.task.expect("a task's table has its operations")

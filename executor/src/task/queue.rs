@@ -146,7 +146,7 @@ impl Cells {
     pub(crate) unsafe fn unlink(&self, cell: NonNull<TaskHeader>) {
         // SAFETY: a linked cell is alive.
         let cell = unsafe { cell.as_ref() };
-        let (previous, following) = (cell.previous.take(), cell.following.take());
+        let (previous, following) = (cell.previous.get(), cell.following.get());
         match previous {
             // SAFETY: neighbours in the list are linked, so alive.
             Some(previous) => unsafe { previous.as_ref() }.following.set(following),
