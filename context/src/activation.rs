@@ -158,7 +158,7 @@ impl Activation {
     /// Whether it holds neither frame nor description: dropping it then does nothing.
     #[inline]
     pub fn is_bare(&self) -> bool {
-        self.frame.is_empty() && self.info.get().is_none()
+        self.frame.is_null() && self.info.get().is_none()
     }
 
     /// Does it emit no hook events?
