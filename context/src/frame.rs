@@ -26,7 +26,7 @@ type Slot = Cell<Option<ValueRef>>;
 struct Header {
     refs: Cell<u64>,
     len: u16,
-    /// Slots that hold a value; at 0 the frame becomes the empty frame.
+    /// Slots that hold a value.
     live: Cell<u16>,
     /// Was there ever a value that is not simply inherited? It may stay set without one.
     special: Cell<bool>,
@@ -46,7 +46,7 @@ impl Frame {
     /// Is every storage unset?
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.header().is_none_or(|header| header.live.get() == 0)
     }
 
     /// Does inheriting it need a look at every value?
@@ -200,9 +200,16 @@ impl FrameSlot {
         unsafe { &*self.0.as_ptr() }
     }
 
+    /// Whether there is no frame to drop.
+    #[inline]
+    pub(crate) fn is_null(&self) -> bool {
+        self.peek().0.is_none()
+    }
+
     #[inline]
     pub(crate) fn get(&self) -> Frame {
-        self.peek().clone()
+        let frame = self.peek();
+        if frame.is_empty() { Frame::empty() } else { frame.clone() }
     }
 
     #[inline]
@@ -250,11 +257,8 @@ impl FrameSlot {
         let old = slot.replace(value);
         let live = header.live.get() + added - u16::from(old.is_some());
         header.live.set(live);
-        header.special.set(header.special.get() | special);
-        if live == 0 {
-            // No values, so this runs no user code.
-            drop(self.0.take());
-        }
+        // A frame without values stays: whoever sets one store for a while does it again.
+        header.special.set(live != 0 && (header.special.get() | special));
         old
     }
 
@@ -287,7 +291,7 @@ impl FrameSlot {
     }
 
     /// Puts a new entry on top of its slot. Returns what is no part of the slot any more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, index: usize, value: ValueRef) -> Option<ValueRef> {
         self.own(index);
         let frame = self.peek();

@@ -32,7 +32,7 @@ use std::panic::Location;
 pub fn spawn<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
     let site = Location::caller();
     current::with_core(|core| {
-        let activation = Activation::create(ResourceKind::Task, site);
+        let activation = Activation::prepare(ResourceKind::Task, site);
         let id = activation.id();
         JoinHandle::new(cell::spawn(core, activation, future), id)
     })
@@ -112,7 +112,8 @@ impl Builder {
         let site = Location::caller();
         current::with_core(|core| {
             let frame = self.frame.unwrap_or_else(Frame::inherit);
-            let activation = Activation::create_with(ResourceKind::Task, site, self.trigger, frame);
+            let kind = ResourceKind::Task;
+            let activation = Activation::prepare_with(kind, site, self.trigger, frame);
             if let Some(name) = self.name {
                 activation.resource().extensions().insert(TaskName(name));
             }
