@@ -177,8 +177,8 @@ impl Model {
         let now = self.now;
         loop {
             let due = self.lists.iter().filter(|list| list.expiry <= now);
-            let Some(sequence) = due.min_by_key(|list| (list.expiry, list.sequence)) else { return };
-            let sequence = sequence.sequence;
+            let Some(first) = due.min_by_key(|list| (list.expiry, list.sequence)) else { return };
+            let sequence = first.sequence;
             self.serve(sequence, now);
         }
     }

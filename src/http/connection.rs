@@ -24,11 +24,13 @@ use crate::http::flow::{Flow, Report};
 use crate::http::stop::Stop;
 use crate::http::watched::Watched;
 
+/// What runs first in each request.
+pub(super) type OnRequest = Box<dyn Fn(&Parts)>;
+
 /// What all connections of a server share.
 pub(super) struct Shared<S> {
     pub(super) service: S,
-    /// Runs first in each request.
-    pub(super) on_request: Option<Box<dyn Fn(&Parts)>>,
+    pub(super) on_request: Option<OnRequest>,
     pub(super) report: Report,
     /// What connections and requests start from.
     pub(super) frame: Frame,
