@@ -83,6 +83,7 @@ async fn run(args: Args) -> io::Result<()> {
             REQUEST.enter_with(last_id.get());
             log(format_args!("{} {}", parts.method, parts.uri));
         })
+        .on_failure(|failure| log(failure))
         .with_graceful_shutdown(stop)
         .await
 }

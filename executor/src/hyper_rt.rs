@@ -59,6 +59,19 @@ impl Sleep for time::Sleep {}
 /// they outlive the request that happened to start them, and would keep its stores alive.
 ///
 /// An HTTP/2 server spawns each request's future through this; set its context in the service.
+///
+/// ```
+/// use hyper::rt::Executor;
+/// use lunation_context::AsyncLocalStorage;
+/// use lunation_executor::{HyperExecutor, Runtime};
+///
+/// static REQUEST: AsyncLocalStorage<u32> = AsyncLocalStorage::new();
+/// let runtime = Runtime::new();
+/// runtime.enter(|| {
+///     REQUEST.run(1, || HyperExecutor.execute(async { assert_eq!(REQUEST.cloned(), None) }))
+/// });
+/// runtime.run_to_idle();
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HyperExecutor;
 
