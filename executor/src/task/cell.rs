@@ -182,7 +182,7 @@ unsafe fn release<F: Future>(task: NonNull<TaskHeader>, core: &Core, ending: End
         waker::release_frame(header, core);
     }
     if let Some(joiner) = header.joiner.take() {
-        core.guard(activation, move || joiner.wake());
+        waker::wake_joiner(header, core, joiner);
     }
     if !ending.queued {
         let home = const { Home::of::<TaskCell<F>>() };
@@ -288,7 +288,8 @@ unsafe fn drop_output<F: Future>(task: NonNull<TaskHeader>, owner: Owner) {
     }
 }
 
-/// Spawns a task from a prepared activation. While the runtime ends, the future is dropped unrun, in its resource.
+/// Spawns a task from a prepared activation. While the runtime ends, the future is dropped unrun,
+/// in its resource.
 pub(crate) fn spawn<F: Future + 'static>(
     core: &Core,
     activation: Activation,
@@ -394,7 +395,8 @@ impl<F: FnOnce() + 'static, const RESOURCE: bool> CallbackCell<F, RESOURCE> {
     };
 }
 
-/// Appends a callback to a queue, with a prepared activation. While the runtime ends it is dropped later, unrun.
+/// Appends a callback to a queue, with a prepared activation. While the runtime ends it is dropped
+/// later, unrun.
 pub(crate) fn push_callback<F: FnOnce() + 'static, const RESOURCE: bool>(
     core: &Core,
     queue: &Queue,
