@@ -182,7 +182,7 @@ unsafe fn release<F: Future>(task: NonNull<TaskHeader>, core: &Core, ending: End
         waker::release_frame(header, core);
     }
     if let Some(joiner) = header.joiner.take() {
-        core.guard(activation, move || joiner.wake());
+        waker::wake_joiner(header, core, joiner);
     }
     if !ending.queued {
         let home = const { Home::of::<TaskCell<F>>() };

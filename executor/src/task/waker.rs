@@ -8,6 +8,7 @@ use crate::task::header::TaskHeader;
 use crate::task::life::{Dropped, RemoteDropped, Schedule};
 use crate::task::pool::Home;
 use crate::task::queue::{Core, Message, TaskMessage, Verb};
+use lunation_context::{Activation, Frame};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -275,6 +276,12 @@ unsafe fn detach_local(task: NonNull<TaskHeader>, core: &Core) {
     unsafe { drop_local(task, core) };
 }
 
+/// Wakes whoever awaits a task that has ended.
+#[inline(never)]
+pub(crate) fn wake_joiner(header: &TaskHeader, core: &Core, joiner: Waker) {
+    core.guard(&header.header.activation, move || joiner.wake());
+}
+
 #[cold]
 #[inline(never)]
 fn drop_joiner(header: &TaskHeader, core: &Core, joiner: Waker) {
@@ -303,8 +310,13 @@ pub(crate) fn release_frame(header: &TaskHeader, core: &Core) {
     let activation = &header.header.activation;
     let frame = activation.take_frame();
     if !frame.is_empty() {
-        core.guard(activation, move || drop(frame));
+        drop_frame(core, activation, frame);
     }
+}
+
+#[inline(never)]
+fn drop_frame(core: &Core, activation: &Activation, frame: Frame) {
+    core.guard(activation, move || drop(frame));
 }
 
 /// A counted reference to a task, usable on any thread.
