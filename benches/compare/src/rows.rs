@@ -47,6 +47,7 @@ const fn and_tokio(
 /// All rows.
 pub fn all() -> Vec<Row> {
     let mut rows = task_rows();
+    rows.extend(turn_rows());
     rows.extend(context_rows());
     rows.extend(callback_rows());
     rows.extend(timer_rows());
@@ -116,6 +117,12 @@ fn task_rows() -> Vec<Row> {
                 Some(spawn_detached::<Monoio>),
             ],
         ),
+    ]
+}
+
+fn turn_rows() -> Vec<Row> {
+    use tasks::*;
+    vec![
         row(
             "yield_now (a turn of the loop)",
             None,
