@@ -24,6 +24,9 @@ use crate::http::stop::Stop;
 /// The pause after a connection could not be accepted.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// Limits beyond this are cut to it, so that deadlines stay within what an `Instant` can say.
+const LONGEST_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
+
 type Signal = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Answers the connections of `listener` with `service`: Node's `http.createServer`.
@@ -86,15 +89,16 @@ impl<S> Serve<S> {
     }
 
     /// How long a request's head may take from its first byte; then the connection is closed.
-    /// Default: 10 s.
+    /// Default: 10 s; more than a year is a year.
     pub fn header_timeout(mut self, limit: Duration) -> Self {
-        self.shared.header_timeout = limit;
+        self.shared.header_timeout = limit.min(LONGEST_LIMIT);
         self
     }
 
-    /// How long a connection may wait for its next request to begin. Default: 75 s.
+    /// How long a connection may wait for its next request to begin. Default: 75 s; more than a
+    /// year is a year.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
-        self.shared.idle_timeout = limit;
+        self.shared.idle_timeout = limit.min(LONGEST_LIMIT);
         self
     }
 

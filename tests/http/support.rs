@@ -21,9 +21,9 @@ use lunation::{AsyncLocalStorage, Runtime, time};
 pub(crate) static REQUEST: AsyncLocalStorage<u32> = AsyncLocalStorage::new();
 
 /// Longer than any test runs.
-pub(crate) const LONG: Duration = Duration::from_secs(600);
+pub(crate) const LONG: Duration = Duration::MAX;
 /// A limit that is meant to pass in a test.
-pub(crate) const SHORT: Duration = Duration::from_millis(60);
+pub(crate) const SHORT: Duration = Duration::from_millis(100);
 
 pub(crate) fn run<F: Future>(test: F) -> F::Output {
     Runtime::new().block_on(test)
@@ -80,6 +80,22 @@ where
     }
 }
 
+/// Set once, and waited for.
+#[derive(Clone, Default)]
+pub(crate) struct Flag(Rc<Cell<bool>>);
+
+impl Flag {
+    pub(crate) fn set(&self) {
+        self.0.set(true);
+    }
+
+    pub(crate) async fn wait(self) {
+        while !self.0.get() {
+            time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
 /// Lines in the order in which they were written.
 #[derive(Clone, Default)]
 pub(crate) struct Journal(Rc<RefCell<Vec<String>>>);
@@ -93,6 +109,14 @@ impl Journal {
 
     pub(crate) fn take(&self) -> Vec<String> {
         self.0.take()
+    }
+
+    /// Waits for as many lines as are expected.
+    pub(crate) async fn expect(&self, lines: &[&str]) {
+        while self.0.borrow().len() < lines.len() {
+            time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(self.take(), lines);
     }
 }
 
