@@ -176,7 +176,6 @@ struct Ending {
 unsafe fn release<F: Future>(task: NonNull<TaskHeader>, core: &Core, ending: Ending) {
     // SAFETY: the scheduler's reference is given back at the end of this function.
     let header = unsafe { task.as_ref() };
-    let activation = &header.header.activation;
     core.live_tasks.set(core.live_tasks.get() - 1);
     if !ending.keep_frame {
         waker::release_frame(header, core);
