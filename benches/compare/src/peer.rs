@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// A single-threaded runtime that can run `!Send` tasks. Only static calls: nothing of this trait
 /// is left at run time.
 pub trait Peer {
-    /// What spawning returns.
-    type Handle<T: 'static>;
+    /// What spawning returns; what awaiting it gives is wrapped differently in each runtime.
+    type Handle<T: 'static>: Future;
 
     /// Makes a runtime and runs `main` in it.
     fn block_on<T>(main: impl Future<Output = T>) -> T;
