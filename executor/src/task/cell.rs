@@ -176,7 +176,6 @@ struct Ending {
 unsafe fn release<F: Future>(task: NonNull<TaskHeader>, core: &Core, ending: Ending) {
     // SAFETY: the scheduler's reference is given back at the end of this function.
     let header = unsafe { task.as_ref() };
-    let activation = &header.header.activation;
     core.live_tasks.set(core.live_tasks.get() - 1);
     if !ending.keep_frame {
         waker::release_frame(header, core);
@@ -492,8 +491,7 @@ impl<F: Future> Drop for Main<'_, F> {
         }
         cancel_now(self.task, self.core);
         // The frame goes with the main future: nothing reads it any more.
-        let frame = this.task.header.activation.take_frame();
-        drop(frame);
+        this.task.header.activation.release();
         // SAFETY: our reference, given back once; we are inside the loop.
         unsafe { waker::drop_local(self.task, self.core) };
     }
