@@ -132,11 +132,21 @@ impl Activation {
     }
 
     /// Takes the live frame out; the flow goes on with the empty one.
-    ///
-    /// Dropping a frame may run user code: drop it where its values may see what they need.
     #[inline]
-    pub fn take_frame(&self) -> Frame {
+    pub(crate) fn take_frame(&self) -> Frame {
         self.frame.take()
+    }
+
+    /// Whether the flow holds any value.
+    #[inline]
+    pub fn has_frame(&self) -> bool {
+        !self.frame.is_null()
+    }
+
+    /// The flow has ended: drops what it holds, which may run user code.
+    #[inline]
+    pub fn release(&self) {
+        self.frame.take().end_flow(self.flow());
     }
 
     /// Replaces the live frame and returns the old one.
@@ -158,7 +168,7 @@ impl Activation {
     /// Whether it holds neither frame nor description: dropping it then does nothing.
     #[inline]
     pub fn is_bare(&self) -> bool {
-        self.frame.is_null() && self.info.get().is_none()
+        !self.has_frame() && self.info.get().is_none()
     }
 
     /// Does it emit no hook events?
@@ -220,6 +230,21 @@ pub(crate) struct Silence(u64);
 /// A flow's number in its place in `flow_and_kind`: exchanging it then needs no shifts.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct FlowBits(u64);
+
+impl FlowBits {
+    /// The flow's number.
+    #[inline]
+    pub(crate) fn flow(self) -> u64 {
+        self.0 >> FLOW_SHIFT
+    }
+}
+
+impl Drop for Activation {
+    #[inline]
+    fn drop(&mut self) {
+        self.release();
+    }
+}
 
 impl fmt::Debug for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

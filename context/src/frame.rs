@@ -61,6 +61,31 @@ impl Frame {
         slots.filter_map(|(index, slot)| Some((index, peek(slot)?.clone())))
     }
 
+    /// Drops the frame of a flow that has ended; 0: of none that ever had an entry.
+    ///
+    /// What the flow's entries have replaced is cut off from them first: nobody can come back to
+    /// it, but captures that share the entries' boxes would keep it alive.
+    #[inline]
+    pub(crate) fn end_flow(self, flow: u64) {
+        if flow != 0 && !self.is_empty() {
+            self.cut_priors(flow);
+        }
+    }
+
+    #[inline(never)]
+    fn cut_priors(self, flow: u64) {
+        for slot in self.slots() {
+            let own = |value: &&ValueRef| value.entry().flow == flow;
+            let mut next = peek(slot).filter(own).and_then(ValueRef::take_prior);
+            while let Some(prior) = next {
+                next = Some(&prior).filter(own).and_then(ValueRef::take_prior);
+                prior.release_later();
+            }
+        }
+        drop(self);
+        value::dispose_queued();
+    }
+
     #[inline]
     fn header(&self) -> Option<&Header> {
         // SAFETY: rule 1: alive as long as `self`, changed through Cells only.

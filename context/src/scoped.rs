@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -44,6 +45,13 @@ impl Branch {
     #[inline(always)]
     fn exchange(&mut self) {
         with_current(|host| host.exchange(&mut self.frame, &mut self.flow));
+    }
+}
+
+impl Drop for Branch {
+    #[inline]
+    fn drop(&mut self) {
+        mem::take(&mut self.frame).end_flow(self.flow.flow());
     }
 }
 

@@ -56,8 +56,7 @@ impl Drop for Flow {
     fn drop(&mut self) {
         self.activation.end();
         // What the stores hold is dropped in the request as well.
-        let frame = self.activation.take_frame();
-        self.run_silent(|| drop(frame));
+        self.run_silent(|| self.activation.release());
     }
 }
 

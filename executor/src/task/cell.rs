@@ -491,8 +491,7 @@ impl<F: Future> Drop for Main<'_, F> {
         }
         cancel_now(self.task, self.core);
         // The frame goes with the main future: nothing reads it any more.
-        let frame = this.task.header.activation.take_frame();
-        drop(frame);
+        this.task.header.activation.release();
         // SAFETY: our reference, given back once; we are inside the loop.
         unsafe { waker::drop_local(self.task, self.core) };
     }

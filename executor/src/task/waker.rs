@@ -8,7 +8,7 @@ use crate::task::header::TaskHeader;
 use crate::task::life::{Dropped, RemoteDropped, Schedule};
 use crate::task::pool::Home;
 use crate::task::queue::{Core, Message, TaskMessage, Verb};
-use lunation_context::{Activation, Frame};
+use lunation_context::Activation;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -308,15 +308,14 @@ fn drop_claimed_output(header: &TaskHeader, core: &Core) {
 #[inline]
 pub(crate) fn release_frame(header: &TaskHeader, core: &Core) {
     let activation = &header.header.activation;
-    let frame = activation.take_frame();
-    if !frame.is_empty() {
-        drop_frame(core, activation, frame);
+    if activation.has_frame() {
+        drop_frame(core, activation);
     }
 }
 
 #[inline(never)]
-fn drop_frame(core: &Core, activation: &Activation, frame: Frame) {
-    core.guard(activation, move || drop(frame));
+fn drop_frame(core: &Core, activation: &Activation) {
+    core.guard(activation, || activation.release());
 }
 
 /// A counted reference to a task, usable on any thread.
