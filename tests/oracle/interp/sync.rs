@@ -30,7 +30,7 @@ pub(super) fn catch(f: impl FnOnce()) -> Result<(), Thrown> {
 }
 
 /// Type names live for ever in a `ResourceKind`; each is kept once for the process.
-fn user_kind(name: &str) -> ResourceKind {
+pub(super) fn user_kind(name: &str) -> ResourceKind {
     static NAMES: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let known = names.get(name).copied();
@@ -126,7 +126,18 @@ impl Machine {
                 resource.emit_destroy();
             }),
 
-            Stmt::Missing => unreachable!("a program whose `needs` name it is refused"),
+            Stmt::Emitter { .. }
+            | Stmt::On { .. }
+            | Stmt::Once { .. }
+            | Stmt::Off { .. }
+            | Stmt::Emit { .. }
+            | Stmt::DestroyEmitter { .. }
+            | Stmt::BindStore { .. }
+            | Stmt::UnbindStore { .. }
+            | Stmt::Subscribe { .. }
+            | Stmt::Publish { .. }
+            | Stmt::RunStores { .. } => self.step_event(stmt),
+
             Stmt::Tick
             | Stmt::Sleep { .. }
             | Stmt::YieldImmediate
