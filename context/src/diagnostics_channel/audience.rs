@@ -56,9 +56,11 @@ impl<T> Default for List<T> {
     }
 }
 
+type Call<M> = Box<dyn Fn(&M, &'static str)>;
+
 pub(super) struct Subscriber<M: ?Sized> {
     number: u64,
-    pub(super) call: Box<dyn Fn(&M, &'static str)>,
+    pub(super) call: Call<M>,
 }
 
 /// A storage that gets a value of every message.
@@ -85,7 +87,7 @@ impl<M: ?Sized + 'static> Audience<M> {
         self.bindings.get()
     }
 
-    pub(super) fn subscribe(&self, call: Box<dyn Fn(&M, &'static str)>) -> u64 {
+    pub(super) fn subscribe(&self, call: Call<M>) -> u64 {
         let number = next_number();
         self.subscribers.put(Rc::new(Subscriber { number, call }), |_| false);
         number

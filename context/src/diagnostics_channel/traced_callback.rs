@@ -30,20 +30,21 @@ impl<C, T, E> TracingChannel<C, T, E> {
         f: impl FnOnce(TracedCallback<'_, C, T, E, F>) -> R,
     ) -> R {
         if !self.has_subscribers() {
-            return f(TracedCallback { traced: None, callback });
+            return f(TracedCallback { channel: self, trace: None, callback });
         }
         let trace = Rc::new(Trace::new(context));
         let _call = self.call.enter(&trace);
-        let traced = Some((self, Rc::clone(&trace)));
-        trace.watch(|| f(TracedCallback { traced, callback }), || self.error.publish(&trace))
+        let traced = TracedCallback { channel: self, trace: Some(Rc::clone(&trace)), callback };
+        trace.watch(|| f(traced), || self.error.publish(&trace))
     }
 }
 
 /// A callback whose call is traced: see [`TracingChannel::trace_callback`].
 #[must_use = "the operation has not ended before it is called"]
 pub struct TracedCallback<'a, C: 'static, T: 'static, E: 'static, F> {
+    channel: &'a TracingChannel<C, T, E>,
     /// `None` if nobody listened when the operation started.
-    traced: Option<(&'a TracingChannel<C, T, E>, Rc<Trace<C, T, E>>)>,
+    trace: Option<Rc<Trace<C, T, E>>>,
     callback: F,
 }
 
@@ -54,8 +55,8 @@ impl<C, T, E, F> TracedCallback<'_, C, T, E, F> {
     where
         F: FnOnce(Result<&T, &E>) -> R,
     {
-        let callback = self.callback;
-        let Some((channel, trace)) = self.traced else { return callback(outcome.as_ref()) };
+        let TracedCallback { channel, trace, callback } = self;
+        let Some(trace) = trace else { return callback(outcome.as_ref()) };
         if trace.settle(outcome) {
             channel.error.publish(&trace);
         }
@@ -67,7 +68,7 @@ impl<C, T, E, F> TracedCallback<'_, C, T, E, F> {
 impl<C, T, E, F> fmt::Debug for TracedCallback<'_, C, T, E, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TracedCallback")
-            .field("traced", &self.traced.is_some())
+            .field("traced", &self.trace.is_some())
             .finish_non_exhaustive()
     }
 }

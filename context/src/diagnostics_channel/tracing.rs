@@ -16,7 +16,7 @@ use super::trace::Trace;
 /// |---|---|
 /// | `start`, `end` | around the synchronous part: the call, or the first poll |
 /// | `error` | the operation has returned `Err`, or panicked |
-/// | `async_start`, `async_end` | around the continuation, when a future or a callback has a result |
+/// | `async_start`, `async_end` | around the continuation of a future or a callback |
 ///
 /// Stores bound to `start` are set in the operation, those bound to `async_start` in the
 /// continuation. Whether anybody listens is asked once per operation, when it starts.

@@ -126,18 +126,6 @@ impl Machine {
                 resource.emit_destroy();
             }),
 
-            Stmt::Emitter { .. }
-            | Stmt::On { .. }
-            | Stmt::Once { .. }
-            | Stmt::Off { .. }
-            | Stmt::Emit { .. }
-            | Stmt::DestroyEmitter { .. }
-            | Stmt::BindStore { .. }
-            | Stmt::UnbindStore { .. }
-            | Stmt::Subscribe { .. }
-            | Stmt::Publish { .. }
-            | Stmt::RunStores { .. } => self.step_event(stmt),
-
             Stmt::Tick
             | Stmt::Sleep { .. }
             | Stmt::YieldImmediate
@@ -146,6 +134,8 @@ impl Machine {
             | Stmt::Wait { .. }
             | Stmt::Arun { .. }
             | Stmt::Acall { .. } => panic!("{stmt:?} waits, and its body may not"),
+
+            _ => self.step_event(stmt),
         }
     }
 
