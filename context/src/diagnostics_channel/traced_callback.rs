@@ -23,11 +23,11 @@ impl<C, T, E> TracingChannel<C, T, E> {
     /// # Panics
     /// If `f` does; `error` and `end` are published first.
     #[track_caller]
-    pub fn trace_callback<F, R>(
-        &self,
+    pub fn trace_callback<'a, F, R>(
+        &'a self,
         context: C,
         callback: F,
-        f: impl FnOnce(TracedCallback<'_, C, T, E, F>) -> R,
+        f: impl FnOnce(TracedCallback<'a, C, T, E, F>) -> R,
     ) -> R {
         if !self.has_subscribers() {
             return f(TracedCallback { channel: self, trace: None, callback });
