@@ -23,7 +23,8 @@ impl<C, T, E> TracingChannel<C, T, E> {
     ///
     /// The traced future is a flow of its own, as in
     /// [`AsyncLocalStorage::scope`](crate::AsyncLocalStorage::scope): it starts in the context of
-    /// the first poll with the stores bound to `start`, which it keeps also after its awaits.
+    /// the first poll with the stores bound to `start`, which it keeps also after its awaits. All
+    /// events are published in that flow.
     ///
     /// ```
     /// # use lunation_context::AsyncLocalStorage;

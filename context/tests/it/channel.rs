@@ -9,11 +9,12 @@ use lunation_context::diagnostics_channel::{
     BoundedChannel, Channel, Subscription, bounded_channel,
 };
 use lunation_context::{
-    AsyncLocalStorage, Snapshot, execution_async_id, misplaced_guards, set_failure_handler,
+    AsyncLocalStorage, AsyncResource, Snapshot, execution_async_id, misplaced_guards,
+    set_failure_handler,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
-use crate::support::{Counted, Journal, OnDrop};
+use crate::support::{Counted, Journal, OnDrop, child_role, run_child};
 
 assert_impl_all!(Channel<Rc<u8>>: Send, Sync);
 assert_not_impl_any!(Subscription: Send, Sync);
@@ -107,9 +108,8 @@ fn a_failing_subscriber_stops_nobody() {
     note_failures();
     let (journal, channel) = (Journal::default(), Channel::<u32>::new("test"));
     channel.subscribe(noting(&journal, "first")).detach();
-    let failing = channel.subscribe(|_, _| {
-        X.run(9, || Y.run("unwound".to_owned(), || fail("subscriber")))
-    });
+    let failing =
+        channel.subscribe(|_, _| X.run(9, || Y.run("unwound".to_owned(), || fail("subscriber"))));
     channel.subscribe(noting(&journal, "last")).detach();
     X.run(1, || channel.publish(&0));
     assert_eq!(failures(), ["subscriber@1/-"]);
@@ -117,6 +117,24 @@ fn a_failing_subscriber_stops_nobody() {
     drop(failing);
     channel.publish(&0);
     assert!(failures().is_empty());
+}
+
+#[test]
+fn without_a_handler_a_failure_is_reported() {
+    if child_role().is_some() {
+        let channel = Channel::<u32>::new("test");
+        channel.subscribe(|_, _| fail("nobody takes it")).detach();
+        set_failure_handler(Some(Some)); // It takes nothing.
+        AsyncResource::new("R").run_in_async_scope(|| channel.publish(&0));
+        set_failure_handler(None);
+        return channel.publish(&0);
+    }
+    let child = run_child("channel::without_a_handler_a_failure_is_reported", "fail");
+    assert!(child.status.success());
+    let stderr = String::from_utf8_lossy(&child.stderr);
+    let report = "lunation: unhandled panic in R 2: nobody takes it\n\
+                  lunation: unhandled panic in ROOT 1: nobody takes it\n";
+    assert!(stderr.contains(report), "{stderr}");
 }
 
 #[test]

@@ -5,9 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use lunation_context::{
-    AsyncHooks, AsyncId, AsyncLocalStorage, AsyncResource, EventEmitter,
-    EventEmitterAsyncResource, ListenerId, ResourceKind, ResourceRef, create_hook,
-    execution_async_id, hooks,
+    AsyncHooks, AsyncId, AsyncLocalStorage, AsyncResource, EventEmitter, EventEmitterAsyncResource,
+    ListenerId, ResourceKind, ResourceRef, create_hook, execution_async_id, hooks,
 };
 
 use crate::support::{Counted, Journal, OnDrop};

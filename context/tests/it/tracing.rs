@@ -170,8 +170,7 @@ fn a_future_that_waits() {
     assert_eq!(done[..6], begin);
     assert_eq!(done[6..], ["async_start done@7/8", "async_end done@7/8", "caller -/-"]);
     assert_eq!(failed[..6], begin);
-    let end =
-        ["error failed@7/-", "async_start failed@7/8", "async_end failed@7/8", "caller -/-"];
+    let end = ["error failed@7/-", "async_start failed@7/8", "async_end failed@7/8", "caller -/-"];
     assert_eq!(failed[6..], end);
 }
 
