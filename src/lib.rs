@@ -61,9 +61,10 @@ pub use lunation_executor::time;
 // ---- context ----
 
 pub use lunation_context::{
-    AsyncHooks, AsyncId, AsyncLocalStorage, AsyncResource, Hook, Inherit, ResourceKind,
-    ResourceRef, Scoped, Snapshot, Store, StoreGuard, async_wrap_providers, bind, create_hook,
-    execution_async_id, execution_async_resource, hooks, snapshot, trigger_async_id,
+    AsyncHooks, AsyncId, AsyncLocalStorage, AsyncResource, EventEmitter, EventEmitterAsyncResource,
+    Hook, Inherit, ListenerId, ResourceKind, ResourceRef, Scoped, Snapshot, Store, StoreGuard,
+    async_wrap_providers, bind, create_hook, diagnostics_channel, execution_async_id,
+    execution_async_resource, hooks, snapshot, trigger_async_id,
 };
 
 /// The whole of the context crate, for integrations.

@@ -174,6 +174,11 @@ impl<T: 'static> AsyncLocalStorage<T> {
         self.key.renew();
     }
 
+    /// What no other storage is ever called by, and what `disable` does not change.
+    pub(crate) fn identity(&self) -> u64 {
+        self.key.birth()
+    }
+
     #[inline(always)]
     fn find(&self) -> Option<Value<T>> {
         match with_current(|current| current.frame.find(&self.key)) {
@@ -189,7 +194,7 @@ impl<T: 'static> AsyncLocalStorage<T> {
 
     /// Puts an entry on top of the current flow's slot.
     #[inline(always)]
-    fn push(&self, value: Option<T>) -> Pushed {
+    pub(crate) fn push(&self, value: Option<T>) -> Pushed {
         let is_prepared = self.key.peek() != 0 && with_current(Activation::flow) != 0;
         if !is_prepared && !self.prepare() {
             // In a thread-local destructor writes are dropped.
@@ -275,7 +280,7 @@ impl<T: 'static> fmt::Debug for StorageBuilder<T> {
 
 /// Where an entry was put.
 #[derive(Clone, Copy)]
-struct Pushed {
+pub(crate) struct Pushed {
     index: usize,
     /// `BASE` if the write was dropped.
     entry: Entry,
@@ -288,6 +293,17 @@ impl Pushed {
         if self.entry.number != 0 {
             let removed = with_current(|current| current.frame.pop(self.index, self.entry));
             drop(removed);
+        }
+    }
+
+    /// [`pop`](Self::pop) for a guard entered at `site`, which may be dropped in another flow.
+    #[inline]
+    pub(crate) fn leave(&self, name: &str, site: &'static Location<'static>) {
+        let flow = self.entry.flow;
+        if with_current(|current| current.flow() == flow) {
+            self.pop();
+        } else if flow != 0 {
+            misplaced::report(name, site);
         }
     }
 }
@@ -328,12 +344,7 @@ pub struct StoreGuard<'a, T: 'static> {
 impl<T: 'static> Drop for StoreGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let flow = self.pushed.entry.flow;
-        if with_current(|current| current.flow() == flow) {
-            self.pushed.pop();
-        } else if flow != 0 {
-            misplaced::report(self.storage.name, self.site);
-        }
+        self.pushed.leave(self.storage.name, self.site);
     }
 }
 
