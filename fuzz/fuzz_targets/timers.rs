@@ -268,14 +268,7 @@ fn step(real: &Rc<Real>, start: std::time::Instant, op: &Op) {
     }
 }
 
-fn add(
-    real: &Rc<Real>,
-    start: std::time::Instant,
-    slot: u8,
-    ms: u8,
-    body: &[Op],
-    repeats: bool,
-) {
+fn add(real: &Rc<Real>, start: std::time::Instant, slot: u8, ms: u8, body: &[Op], repeats: bool) {
     let timer = real.timers.borrow().len();
     let (body, own) = (body.to_vec(), real.clone());
     let callback = move || {
