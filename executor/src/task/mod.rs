@@ -43,6 +43,8 @@
 
 pub(crate) mod budget;
 pub(crate) mod life;
+#[cfg(loom)]
+pub(crate) mod loom;
 
 pub(crate) mod inbox;
 pub(crate) mod pool;
@@ -59,6 +61,9 @@ pub(crate) mod waker;
 pub(crate) mod cell;
 
 pub(crate) mod join;
+
+#[cfg(all(test, loom))]
+mod models;
 
 pub use error::JoinError;
 pub use join::{AbortHandle, AbortOnDrop, JoinHandle};

@@ -2,6 +2,7 @@
 //! the inbox through which other threads reach it.
 #![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
 
+use crate::sync::thread_local;
 use crate::task::budget::Budget;
 use crate::task::failures::Failures;
 use crate::task::header::{Header, Owner, TaskHeader};
@@ -27,13 +28,13 @@ thread_local! {
 /// The loop this thread is inside of, as an identity.
 #[inline]
 pub(crate) fn current_owner() -> Owner {
-    CORE.get()
+    CORE.with(Cell::get)
 }
 
 /// Calls `f` with the core this thread is inside of.
 #[inline]
 pub(crate) fn with_core<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
-    let owner = CORE.get();
+    let owner = current_owner();
     if owner.0.is_null() {
         return None;
     }
@@ -236,13 +237,13 @@ pub(crate) struct Entered<'a> {
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        CORE.set(self.outer);
+        CORE.with(|core| core.set(self.outer));
     }
 }
 
 /// Enters a loop. Guards are dropped in reverse order: callers keep them on the stack.
 pub(crate) fn enter(core: &Arc<Core>) -> Entered<'_> {
-    Entered { outer: CORE.replace(core.owner()), _core: core }
+    Entered { outer: CORE.with(|current| current.replace(core.owner())), _core: core }
 }
 
 impl Core {
