@@ -308,20 +308,14 @@ pub(crate) fn cancel_now(task: NonNull<TaskHeader>, core: &Core) {
 /// Cancels every task and drops every unread output, in order of the spawns. What destructors
 /// spawn meanwhile stands at the end of the list and is cancelled when it is made.
 pub(crate) fn cancel_all(core: &Core) {
-    let mut at = core.cells.first();
-    if let Some(task) = at {
-        waker::hold(task);
-    }
+    let mut at = waker::hold_first(core.cells.first());
     while let Some(task) = at {
         cancel_now(task, core);
         // SAFETY: we hold a reference, so it is in the list, and so are its neighbours.
         let header = unsafe { task.as_ref() };
         waker::discard_output(header, core);
         // The next one is held before this one is let go: that may run destructors.
-        at = header.following.get();
-        if let Some(next) = at {
-            waker::hold(next);
-        }
+        at = waker::hold_first(header.following.get());
         // SAFETY: the reference taken above.
         unsafe { waker::drop_local(task, core) };
     }

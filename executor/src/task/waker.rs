@@ -43,10 +43,18 @@ pub(crate) fn schedule(task: NonNull<TaskHeader>, core: &Core) {
     }
 }
 
-/// Takes a reference on the owner thread, of a cell that stands in the list.
-pub(crate) fn hold(task: NonNull<TaskHeader>) {
-    // SAFETY: cells in the list are alive.
-    unsafe { task.as_ref() }.life.clone_local();
+/// Takes a reference on the owner thread, of the first cell in the list, from `at` on, that has
+/// any. One that has none, whose `Free` message is under way, stays in the list until it arrives.
+pub(crate) fn hold_first(mut at: Option<NonNull<TaskHeader>>) -> Option<NonNull<TaskHeader>> {
+    while let Some(task) = at {
+        // SAFETY: cells in the list are not freed.
+        let header = unsafe { task.as_ref() };
+        if header.life.try_clone_local() {
+            break;
+        }
+        at = header.following.get();
+    }
+    at
 }
 
 /// Gives back a reference on the owner thread.

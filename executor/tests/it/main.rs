@@ -1,0 +1,3 @@
+//! The executor's integration tests: one binary, one module per subject.
+
+mod remote;
