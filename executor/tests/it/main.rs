@@ -1,3 +1,4 @@
 //! The executor's integration tests: one binary, one module per subject.
 
+mod product;
 mod remote;
