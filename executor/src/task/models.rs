@@ -73,7 +73,7 @@ fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static)
 
 impl Owner {
     fn new(notifier: Notifier, waits: bool) -> Owner {
-        let core = Arc::new(Core::new(notifier));
+        let core = Core::new(notifier);
         // A panic inside of a task or a callback is one of the model: `end` passes it on.
         drop(core.failures.set_handler(Some(Rc::new(|failure| Some(failure.into_payload())))));
         Owner { core: RefCell::new(Some(core)), threads: RefCell::default(), waits }

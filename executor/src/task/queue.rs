@@ -16,8 +16,8 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Weak};
 
 thread_local! {
     /// The loop this thread is inside of. Without destructor, so that wakers may be used in the
@@ -50,7 +50,7 @@ impl Owner {
     /// The core is allocated: the caller holds a reference to one of its cells, or is inside of it.
     #[inline]
     pub(crate) unsafe fn core<'a>(self) -> &'a Core {
-        // SAFETY: an owner is made from `Arc<Core>::as_ptr` alone, and is alive by the contract.
+        // SAFETY: an owner is made from the `Arc` alone, and is alive by the contract.
         unsafe { &*self.0.cast::<Core>() }
     }
 
@@ -204,6 +204,8 @@ pub(crate) enum Message {
 
 /// The core of a loop. Its address is the loop's identity.
 pub(crate) struct Core {
+    /// That address, as the `Arc` knows it: counts are changed, and the core is freed through it.
+    identity: Owner,
     // For any thread.
     pub(crate) inbox: Inbox<Message>,
     pub(crate) notifier: Notifier,
@@ -247,8 +249,9 @@ pub(crate) fn enter(core: &Arc<Core>) -> Entered<'_> {
 }
 
 impl Core {
-    pub(crate) fn new(notifier: Notifier) -> Core {
-        Core {
+    pub(crate) fn new(notifier: Notifier) -> Arc<Core> {
+        Arc::new_cyclic(|core: &Weak<Core>| Core {
+            identity: Owner(core.as_ptr().cast()),
             inbox: Inbox::new(),
             notifier,
             keep_alive: AtomicUsize::new(0),
@@ -262,12 +265,13 @@ impl Core {
             polls: Cell::new(0),
             drains: Cell::new(0),
             closing: Cell::new(false),
-        }
+        })
     }
 
     /// The identity of this loop.
+    #[inline]
     pub(crate) fn owner(&self) -> Owner {
-        Owner(ptr::from_ref(self).cast())
+        self.identity
     }
 
     /// Sends a message, on any thread.
@@ -386,18 +390,19 @@ impl Core {
     /// the thread is not inside the loop any more: wakers that are used meanwhile go by `shared`.
     pub(crate) fn close(self: &Arc<Self>) {
         assert!(current_owner() != self.owner(), "a loop is closed from outside");
-        drop(self.failures.set_handler(None));
         while let Some(cell) = self.cells.first.get() {
             // SAFETY: it is the first of this list.
             unsafe { self.cells.unlink(cell) };
-            // SAFETY: a cell in the list is alive; only `life` and `owner` of it are used by
-            // other threads, so the activation is ours to replace. What it holds (a resource's
-            // Rc) must die on this thread.
-            unsafe { (*cell.as_ptr()).header.activation = Activation::of_loop() };
+            // SAFETY: a cell in the list is not freed.
+            let activation = unsafe { &raw mut (*cell.as_ptr()).header.activation };
+            // SAFETY: initialised, and ours: other threads use `life` and `owner` only (rule 4).
+            let ended = unsafe { activation.replace(Activation::of_loop()) };
+            // What it holds (a resource's Rc) must die on this thread, whatever its drop does.
+            self.guard(&Activation::of_loop(), move || drop(ended));
             // The orphan keeps the core allocated.
             let _ = Arc::into_raw(Arc::clone(self));
             // SAFETY: still alive: nobody can free it before its counts are merged.
-            unsafe { cell.as_ref() }.life.merge_at_close_remote();
+            unsafe { TaskHeader::life(cell) }.merge_at_close_remote();
         }
         self.inbox.close();
         self.dispose_inbox_remote();
@@ -423,14 +428,14 @@ impl Core {
 unsafe fn dispose_remote(verb: Verb, task: NonNull<TaskHeader>) {
     if verb != Verb::Free {
         // SAFETY: the message's reference keeps the cell alive up to this call.
-        match unsafe { task.as_ref() }.life.drop_remote() {
+        match unsafe { TaskHeader::life(task) }.drop_remote() {
             RemoteDropped::SendFree => {}
             RemoteDropped::Alive => return,
             RemoteDropped::SendDrop => unreachable!("after the end all references are in shared"),
         }
     }
     // SAFETY: nobody holds a reference any more, so it is ours alone.
-    let owner = unsafe { task.as_ref() }.owner;
+    let owner = unsafe { TaskHeader::owner(task) };
     // SAFETY: as above.
     let layout = unsafe { task.as_ref() }.header.vtable.layout;
     // SAFETY: the cell came from the pool with the layout of its table. Nothing in it needs to be

@@ -4,8 +4,8 @@
 #![allow(unsafe_code, reason = "the RawWaker contract; see the unsafe fence in ARCHITECTURE.md")]
 
 use crate::task::error::JoinError;
-use crate::task::header::TaskHeader;
-use crate::task::life::{Dropped, RemoteDropped, Schedule};
+use crate::task::header::{Owner, TaskHeader};
+use crate::task::life::{Dropped, Life, RemoteDropped, Schedule};
 use crate::task::queue::{Core, Message, TaskMessage, Verb, current_owner};
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -35,7 +35,7 @@ fn task(data: *const ()) -> NonNull<TaskHeader> {
 #[inline]
 pub(crate) fn schedule(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: callers hold a reference.
-    if unsafe { task.as_ref() }.life.schedule() == Schedule::Enqueue {
+    if unsafe { TaskHeader::life(task) }.schedule() == Schedule::Enqueue {
         // SAFETY: the task is alive until popped: the scheduler's reference, which passes to the
         // entry if the task completes meanwhile (rule 5); the SCHEDULED bit, which was clear, says
         // that it stands in no queue.
@@ -64,7 +64,7 @@ pub(crate) fn hold_first(mut at: Option<NonNull<TaskHeader>>) -> Option<NonNull<
 #[inline]
 pub(crate) unsafe fn drop_local(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: alive by the reference.
-    if unsafe { task.as_ref() }.life.drop_local() == Dropped::Last {
+    if unsafe { TaskHeader::life(task) }.drop_local() == Dropped::Last {
         // SAFETY: that was the last reference.
         unsafe { free(task, core) };
     }
@@ -94,7 +94,7 @@ pub(crate) unsafe fn free(task: NonNull<TaskHeader>, core: &Core) {
 #[inline(never)]
 pub(crate) unsafe fn send_remote(verb: Verb, task: NonNull<TaskHeader>) {
     // SAFETY: alive by the reference that the message carries.
-    let owner = unsafe { task.as_ref() }.owner;
+    let owner = unsafe { TaskHeader::owner(task) };
     // SAFETY: as above. The clone keeps the core beyond the push, after which the receiver may
     // free the cell and with it the last hold on the core.
     let core = unsafe { owner.arc() };
@@ -109,7 +109,7 @@ pub(crate) unsafe fn send_remote(verb: Verb, task: NonNull<TaskHeader>) {
 #[inline(never)]
 pub(crate) unsafe fn drop_remote(task: NonNull<TaskHeader>) {
     // SAFETY: alive by the reference.
-    match unsafe { task.as_ref() }.life.drop_remote() {
+    match unsafe { TaskHeader::life(task) }.drop_remote() {
         RemoteDropped::Alive => {}
         // SAFETY: ours was the last reference, so the right to free is ours to send.
         RemoteDropped::SendFree => unsafe { send_remote(Verb::Free, task) },
@@ -122,7 +122,7 @@ pub(crate) unsafe fn drop_remote(task: NonNull<TaskHeader>) {
 #[inline(never)]
 fn wake_remote(task: NonNull<TaskHeader>) {
     // SAFETY: the waker that calls us holds a reference.
-    if unsafe { task.as_ref() }.life.notify_remote() {
+    if unsafe { TaskHeader::life(task) }.notify_remote() {
         // SAFETY: `notify_remote` has added the reference that the message carries.
         unsafe { send_remote(Verb::Wake, task) };
     }
@@ -137,11 +137,13 @@ fn wake_remote(task: NonNull<TaskHeader>) {
 unsafe fn clone(data: *const ()) -> RawWaker {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
-    let header = unsafe { task.as_ref() };
-    if header.owner == current_owner() {
-        header.life.clone_local();
+    let owner = unsafe { TaskHeader::owner(task) };
+    // SAFETY: as above.
+    let life = unsafe { TaskHeader::life(task) };
+    if owner == current_owner() {
+        life.clone_local();
     } else {
-        header.life.clone_remote();
+        life.clone_remote();
     }
     RawWaker::new(data, &VTABLE)
 }
@@ -149,7 +151,7 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 unsafe fn wake(data: *const ()) {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
-    let owner = unsafe { task.as_ref() }.owner;
+    let owner = unsafe { TaskHeader::owner(task) };
     if owner == current_owner() {
         // SAFETY: we are inside that loop.
         let core = unsafe { owner.core() };
@@ -166,7 +168,7 @@ unsafe fn wake(data: *const ()) {
 unsafe fn wake_by_ref(data: *const ()) {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
-    let owner = unsafe { task.as_ref() }.owner;
+    let owner = unsafe { TaskHeader::owner(task) };
     if owner == current_owner() {
         // SAFETY: we are inside that loop.
         schedule(task, unsafe { owner.core() });
@@ -178,7 +180,7 @@ unsafe fn wake_by_ref(data: *const ()) {
 unsafe fn drop_waker(data: *const ()) {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
-    let owner = unsafe { task.as_ref() }.owner;
+    let owner = unsafe { TaskHeader::owner(task) };
     if owner == current_owner() {
         // SAFETY: we are inside that loop.
         let core = unsafe { owner.core() };
@@ -214,7 +216,7 @@ pub(crate) fn accept(message: TaskMessage, core: &Core) {
 
 fn abort_local(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: callers hold a reference.
-    if unsafe { task.as_ref() }.life.abort() == Schedule::Enqueue {
+    if unsafe { TaskHeader::life(task) }.abort() == Schedule::Enqueue {
         // SAFETY: as in `schedule`.
         unsafe { core.microtasks.push(task.cast()) };
     }
@@ -263,21 +265,26 @@ unsafe impl Send for TaskRef {}
 unsafe impl Sync for TaskRef {}
 
 impl TaskRef {
-    fn header(&self) -> &TaskHeader {
+    fn life(&self) -> &Life {
         // SAFETY: the reference that `self` owns keeps the cell alive.
-        unsafe { self.task.as_ref() }
+        unsafe { TaskHeader::life(self.task) }
+    }
+
+    fn owner(&self) -> Owner {
+        // SAFETY: as above.
+        unsafe { TaskHeader::owner(self.task) }
     }
 
     /// The task's loop, if this thread is inside of it.
     fn core(&self) -> Option<&Core> {
-        let owner = self.header().owner;
+        let owner = self.owner();
         // SAFETY: we are inside that loop.
         (owner == current_owner()).then(|| unsafe { owner.core() })
     }
 
     /// Whether the task has ended.
     pub(crate) fn is_complete(&self) -> bool {
-        self.header().life.is_complete()
+        self.life().is_complete()
     }
 
     /// Marks the task for cancellation.
@@ -285,7 +292,7 @@ impl TaskRef {
         match self.core() {
             Some(core) => abort_local(self.task, core),
             None => {
-                self.header().life.clone_remote();
+                self.life().clone_remote();
                 // SAFETY: the reference made in the line above goes with the message.
                 unsafe { send_remote(Verb::Abort, self.task) };
             }
@@ -296,8 +303,8 @@ impl TaskRef {
 impl Clone for TaskRef {
     fn clone(&self) -> TaskRef {
         match self.core() {
-            Some(_) => self.header().life.clone_local(),
-            None => self.header().life.clone_remote(),
+            Some(_) => self.life().clone_local(),
+            None => self.life().clone_remote(),
         }
         TaskRef { task: self.task }
     }
@@ -343,7 +350,8 @@ impl<T> JoinRef<T> {
         let Some(core) = self.task.core() else {
             return Poll::Ready(Err(self.cancelled_by_the_end()));
         };
-        let header = self.task.header();
+        // SAFETY: our reference keeps the cell alive, and we are inside its loop.
+        let header = unsafe { self.task.task.as_ref() };
         if !header.life.is_complete() {
             let joiner = header.joiner.take();
             let (keep, old) = match joiner {
@@ -368,7 +376,7 @@ impl<T> JoinRef<T> {
     #[track_caller]
     fn cancelled_by_the_end(&self) -> JoinError {
         // SAFETY: our reference keeps the cell, and the cell its core.
-        let core = unsafe { self.task.header().owner.core() };
+        let core = unsafe { self.task.owner().core() };
         assert!(
             core.inbox.is_closed(),
             "a JoinHandle was polled outside of the runtime that its task runs in: await it \
