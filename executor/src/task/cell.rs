@@ -410,6 +410,8 @@ unsafe fn run_callback<F: FnOnce() + 'static, const RESOURCE: bool, const RUN: b
         activation.run_silent(|| core.guard(activation, call));
         activation.end();
     }
+    let frame = activation.take_frame();
+    core.guard(activation, move || drop(frame));
 }
 
 /// The main future of a `block_on`: a task cell that never leaves [`with_main`].
@@ -464,9 +466,11 @@ impl<F: Future> Drop for Main<'_, F> {
         cancel_now(self.task, self.core);
         let output = self.take();
         drop(output);
-        // SAFETY: the frame goes with the main future: nothing reads it any more.
-        let frame = unsafe { self.task.as_ref() }.header.activation.take_frame();
-        drop(frame);
+        // SAFETY: we hold a reference.
+        let activation = &unsafe { self.task.as_ref() }.header.activation;
+        // The frame goes with the main future: nothing reads it any more.
+        let frame = activation.take_frame();
+        self.core.guard(activation, move || drop(frame));
         // SAFETY: our reference, given back once; we are inside the loop.
         unsafe { waker::drop_local(self.task, self.core) };
     }
