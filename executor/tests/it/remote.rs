@@ -151,7 +151,8 @@ fn a_sleeping_loop_is_woken() {
         let (completion, completer) = Completion::new(ResourceKind::User("WORK"));
         let handle = Handle::current();
         let thread = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(5));
+            // Long enough for the loop to fall asleep.
+            thread::park_timeout(Duration::from_millis(5));
             handle.post(|| drop(spawn(async {})));
             completer.complete(7);
         });
@@ -306,8 +307,9 @@ struct WakeAtExit(RefCell<Vec<Waker>>);
 impl Drop for WakeAtExit {
     fn drop(&mut self) {
         for waker in self.0.take() {
-            waker.clone().wake();
+            let clone = waker.clone();
             waker.wake_by_ref();
+            clone.wake();
         }
     }
 }
