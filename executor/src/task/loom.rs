@@ -1,7 +1,10 @@
-//! What stands in the inbox in a loom model.
+//! The inbox of loom models, and the models.
 
 use crate::sync::{AtomicUsize, Ordering};
 use std::sync::Mutex;
+
+#[cfg(test)]
+mod tests;
 
 /// The inbox's queue in a model: a Treiber stack in place of `SegQueue`, which loom cannot look
 /// into. It promises less: no order, and nothing is ordered but by release and acquire of its head.

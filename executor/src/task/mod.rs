@@ -62,8 +62,5 @@ pub(crate) mod cell;
 
 pub(crate) mod join;
 
-#[cfg(all(test, loom))]
-mod models;
-
 pub use error::JoinError;
 pub use join::{AbortHandle, AbortOnDrop, JoinHandle};

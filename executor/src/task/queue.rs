@@ -2,7 +2,6 @@
 //! the inbox through which other threads reach it.
 #![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
 
-use crate::sync::thread_local;
 use crate::task::budget::Budget;
 use crate::task::failures::Failures;
 use crate::task::header::{Header, Owner, TaskHeader};
@@ -19,10 +18,17 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 
+#[cfg(not(loom))]
 thread_local! {
     /// The loop this thread is inside of. Without destructor, so that wakers may be used in the
     /// destructors of other thread-locals.
     static CORE: Cell<Owner> = const { Cell::new(Owner(ptr::null())) };
+}
+
+// Loom has threads of its own, and does not know `const` initialisers.
+#[cfg(loom)]
+loom::thread_local! {
+    static CORE: Cell<Owner> = Cell::new(Owner(ptr::null()));
 }
 
 /// The loop this thread is inside of, as an identity.
