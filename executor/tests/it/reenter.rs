@@ -367,7 +367,10 @@ fn run(name: &str, kind: Kind, fate: Fate) {
         })
         .build()
         .unwrap();
-    let cancel = runtime.enter(|| kind(Bomb::new(&counts, 2, fate == Fate::PanicInDrop), fate));
+    // What the last drops create is to be found and dropped too.
+    let depth = if fate == Fate::RuntimeEnd { 2 } else { 1 };
+    let bomb = Bomb::new(&counts, depth, fate == Fate::PanicInDrop);
+    let cancel = runtime.enter(|| kind(bomb, fate));
     // A drop in the code of this test may panic into it.
     let quietly = |f: Box<dyn FnOnce() + '_>| drop(catch_unwind(AssertUnwindSafe(f)));
     match fate {
