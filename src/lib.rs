@@ -61,9 +61,10 @@ pub use lunation_executor::time;
 // ---- context ----
 
 pub use lunation_context::{
-    AsyncHooks, AsyncId, AsyncLocalStorage, AsyncResource, Hook, Inherit, ResourceKind,
-    ResourceRef, Scoped, Snapshot, Store, StoreGuard, async_wrap_providers, bind, create_hook,
-    execution_async_id, execution_async_resource, hooks, snapshot, trigger_async_id,
+    AsyncHooks, AsyncId, AsyncLocalStorage, AsyncResource, EventEmitter, EventEmitterAsyncResource,
+    Hook, Inherit, ListenerId, ResourceKind, ResourceRef, Scoped, Snapshot, Store, StoreGuard,
+    async_wrap_providers, bind, create_hook, diagnostics_channel, execution_async_id,
+    execution_async_resource, hooks, snapshot, trigger_async_id,
 };
 
 /// The whole of the context crate, for integrations.
@@ -77,6 +78,16 @@ pub use lunation_reactor::net;
 pub mod io {
     pub use lunation_reactor::{Interest, Registration, Registry, Source, Token};
 }
+
+/// The loop as hyper's runtime: give these to hyper's builders. The sockets of [`net`] implement
+/// `hyper::rt::{Read, Write}`.
+#[cfg(feature = "hyper")]
+pub mod hyper {
+    pub use lunation_executor::{HyperExecutor as Executor, HyperTimer as Timer};
+}
+
+#[cfg(feature = "http")]
+pub mod http;
 
 /// Makes a future `Send` for an interface that demands it, though it stays on this thread.
 ///

@@ -78,7 +78,8 @@ fi
 # A message that is pushed while the inbox closes is left there by both.
 mutant no-closed-check inbox.rs 's/if self\.closed\.load\(Ordering::Relaxed\) \{/if false {/'
 # The owner's last reference is taken for the last of all.
-mutant free-with-foreign life.rs 's/if self\.shared\.load\(Ordering::Acquire\) \/ ONE == 0 \{/if true {/'
+mutant free-with-foreign life.rs \
+    's/if local == 1 && self\.shared\.load\(Ordering::Acquire\) \/ ONE == 0/if local == 1/'
 # A foreign drop takes what is counted in `local` from the foreign count.
 mutant drop-below-zero life.rs \
     's/(fn drop_remote.*?)if shared \/ ONE == 0 \{\s*return RemoteDropped::SendDrop;\s*\}\s*let next = shared - ONE;/$1let next = shared.wrapping_sub(ONE);/s'

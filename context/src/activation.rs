@@ -40,16 +40,15 @@ impl Activation {
         id: AsyncId,
         trigger: AsyncId,
         kind: ResourceKind,
-        silent: bool,
+        silence: Silence,
         frame: Frame,
         site: &'static Location<'static>,
     ) -> Activation {
-        let silent = if silent { SILENT } else { 0 };
         Activation {
             id,
             trigger,
             frame: FrameSlot::new(frame),
-            flow_and_kind: Cell::new(u64::from(kind.code()) | silent),
+            flow_and_kind: Cell::new(u64::from(kind.code()) | silence.0),
             info: OnceCell::new(),
             site,
         }
@@ -86,7 +85,7 @@ impl Activation {
             id,
             trigger: AsyncId::LOOP,
             frame: FrameSlot::new(Frame::empty()),
-            flow_and_kind: Cell::new(ResourceKind::Root.code() as u64 | SILENT),
+            flow_and_kind: Cell::new(ResourceKind::Root.code() as u64),
             info: OnceCell::new(),
             site: Location::caller(),
         }
@@ -133,11 +132,21 @@ impl Activation {
     }
 
     /// Takes the live frame out; the flow goes on with the empty one.
-    ///
-    /// Dropping a frame may run user code: drop it where its values may see what they need.
     #[inline]
-    pub fn take_frame(&self) -> Frame {
+    pub(crate) fn take_frame(&self) -> Frame {
         self.frame.take()
+    }
+
+    /// Whether the flow holds any value.
+    #[inline]
+    pub fn has_frame(&self) -> bool {
+        !self.frame.is_null()
+    }
+
+    /// The flow has ended: drops what it holds, which may run user code.
+    #[inline]
+    pub fn release(&self) {
+        self.frame.take().end_flow(self.flow());
     }
 
     /// Replaces the live frame and returns the old one.
@@ -156,20 +165,26 @@ impl Activation {
         Rc::new(ResourceInfo { id, trigger, kind, site, extensions: Extensions::default() })
     }
 
-    /// Does it emit no hook events?
+    /// Whether it holds neither frame nor description: dropping it then does nothing.
     #[inline]
+    pub fn is_bare(&self) -> bool {
+        !self.has_frame() && self.info.get().is_none()
+    }
+
+    /// Does it emit no hook events?
     pub(crate) fn is_silent(&self) -> bool {
-        self.flow_and_kind.get() & SILENT != 0
+        // Root and loop are silent too, but what they create is not.
+        self.flow_and_kind.get() & SILENT != 0 || self.id <= AsyncId::ROOT
     }
 
     pub(crate) fn silence(&self) {
         self.flow_and_kind.set(self.flow_and_kind.get() | SILENT);
     }
 
-    /// Are the resources it creates silent as well? Not those of the root and the loop.
+    /// Whether the resources that it creates are silent as well.
     #[inline]
-    pub(crate) fn silences_children(&self) -> bool {
-        self.is_silent() && self.id > AsyncId::ROOT
+    pub(crate) fn silence_of_children(&self) -> Silence {
+        Silence(self.flow_and_kind.get() & SILENT)
     }
 
     /// The flow's number; 0 if no guard ever needed one.
@@ -208,9 +223,28 @@ impl Activation {
     }
 }
 
+/// SILENT or 0: whether a resource emits no hook events, in its place in `flow_and_kind`.
+#[derive(Clone, Copy)]
+pub(crate) struct Silence(u64);
+
 /// A flow's number in its place in `flow_and_kind`: exchanging it then needs no shifts.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct FlowBits(u64);
+
+impl FlowBits {
+    /// The flow's number.
+    #[inline]
+    pub(crate) fn flow(self) -> u64 {
+        self.0 >> FLOW_SHIFT
+    }
+}
+
+impl Drop for Activation {
+    #[inline]
+    fn drop(&mut self) {
+        self.release();
+    }
+}
 
 impl fmt::Debug for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

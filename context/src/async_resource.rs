@@ -64,7 +64,7 @@ impl AsyncResource {
     }
 
     /// A `bound-anonymous-fn` with the current frame, all of it.
-    fn for_bound(site: &'static Location<'static>) -> AsyncResource {
+    pub(crate) fn for_bound(site: &'static Location<'static>) -> AsyncResource {
         let kind = ResourceKind::BoundAnonymousFn;
         let resource = Resource::create_with(kind, site, None, Frame::capture());
         AsyncResource { shared: Rc::new(Owned { resource, manual_destroy: false }) }

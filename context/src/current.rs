@@ -46,10 +46,12 @@ impl Drop for RootOwner {
 }
 
 /// Calls `f` with the current activation, which `f` must only read unless [`settle`]d.
-#[inline]
+#[inline(always)]
 pub(crate) fn with_current<R>(f: impl FnOnce(&Activation) -> R) -> R {
+    // Not by `LocalKey::with`: a large closure would not be inlined into it.
+    let current = CURRENT.get();
     // SAFETY: rules 1 and 2: the pointee is alive for as long as anything runs in it.
-    CURRENT.with(|current| f(unsafe { &*current.get() }))
+    f(unsafe { &*current })
 }
 
 /// Makes sure that the current activation may be changed; false if the thread is exiting.

@@ -26,7 +26,7 @@ type Slot = Cell<Option<ValueRef>>;
 struct Header {
     refs: Cell<u64>,
     len: u16,
-    /// Slots that hold a value; at 0 the frame becomes the empty frame.
+    /// Slots that hold a value.
     live: Cell<u16>,
     /// Was there ever a value that is not simply inherited? It may stay set without one.
     special: Cell<bool>,
@@ -46,7 +46,7 @@ impl Frame {
     /// Is every storage unset?
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.header().is_none_or(|header| header.live.get() == 0)
     }
 
     /// Does inheriting it need a look at every value?
@@ -59,6 +59,31 @@ impl Frame {
     pub(crate) fn values(&self) -> impl Iterator<Item = (usize, ValueRef)> {
         let slots = self.slots().iter().enumerate();
         slots.filter_map(|(index, slot)| Some((index, peek(slot)?.clone())))
+    }
+
+    /// Drops the frame of a flow that has ended; 0: of none that ever had an entry.
+    ///
+    /// What the flow's entries have replaced is cut off from them first: nobody can come back to
+    /// it, but captures that share the entries' boxes would keep it alive.
+    #[inline]
+    pub(crate) fn end_flow(self, flow: u64) {
+        if flow != 0 && !self.is_empty() {
+            self.cut_priors(flow);
+        }
+    }
+
+    #[inline(never)]
+    fn cut_priors(self, flow: u64) {
+        for slot in self.slots() {
+            let own = |value: &&ValueRef| value.entry().flow == flow;
+            let mut next = peek(slot).filter(own).and_then(ValueRef::take_prior);
+            while let Some(prior) = next {
+                next = Some(&prior).filter(own).and_then(ValueRef::take_prior);
+                prior.release_later();
+            }
+        }
+        drop(self);
+        value::dispose_queued();
     }
 
     #[inline]
@@ -200,9 +225,16 @@ impl FrameSlot {
         unsafe { &*self.0.as_ptr() }
     }
 
+    /// Whether there is no frame to drop.
+    #[inline]
+    pub(crate) fn is_null(&self) -> bool {
+        self.peek().0.is_none()
+    }
+
     #[inline]
     pub(crate) fn get(&self) -> Frame {
-        self.peek().clone()
+        let frame = self.peek();
+        if frame.is_empty() { Frame::empty() } else { frame.clone() }
     }
 
     #[inline]
@@ -250,11 +282,8 @@ impl FrameSlot {
         let old = slot.replace(value);
         let live = header.live.get() + added - u16::from(old.is_some());
         header.live.set(live);
-        header.special.set(header.special.get() | special);
-        if live == 0 {
-            // No values, so this runs no user code.
-            drop(self.0.take());
-        }
+        // A frame without values stays: whoever sets one store for a while does it again.
+        header.special.set(live != 0 && (header.special.get() | special));
         old
     }
 
@@ -287,7 +316,7 @@ impl FrameSlot {
     }
 
     /// Puts a new entry on top of its slot. Returns what is no part of the slot any more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, index: usize, value: ValueRef) -> Option<ValueRef> {
         self.own(index);
         let frame = self.peek();

@@ -239,7 +239,7 @@ pub(crate) fn abort_on_panic(
     }
 }
 
-fn message_of(payload: &(dyn Any + Send)) -> &str {
+pub(crate) fn message_of(payload: &(dyn Any + Send)) -> &str {
     match payload.downcast_ref::<&'static str>() {
         Some(text) => text,
         None => payload.downcast_ref::<String>().map_or("(no message)", String::as_str),

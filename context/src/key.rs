@@ -152,6 +152,13 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
+/// A number that no key and no other caller of this ever gets.
+pub(crate) fn unique_number() -> u64 {
+    let mut registry = registry();
+    // The index does not matter: no slot is taken.
+    registry.number(0)
+}
+
 /// Is this the present number of some storage?
 pub(crate) fn is_live(number: u64) -> bool {
     registry().slots.get(index_of(number)).is_some_and(|slot| slot.current == number)

@@ -48,11 +48,19 @@ mod defaults;
 mod misplaced;
 mod storage;
 
+// Who is told: emitters and channels.
+mod emitter;
+mod failure;
+
+pub mod diagnostics_channel;
+
 pub use activation::Activation;
 pub use async_resource::{
     AsyncResource, AsyncResourceBuilder, Bound, ResourceScope, SnapshotFn, bind, snapshot,
 };
 pub use current::{execution_async_id, execution_async_resource, trigger_async_id};
+pub use emitter::{EventEmitter, EventEmitterAsyncResource, ListenerId};
+pub use failure::{FailureHandler, set_failure_handler};
 pub use frame::Frame;
 pub use hooks::{AsyncHooks, Hook, create_hook};
 pub use id::AsyncId;

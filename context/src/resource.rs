@@ -68,8 +68,7 @@ impl Resource {
 
     /// Drops the captured frame now.
     pub fn release(&self) {
-        let frame = self.identity.take_frame();
-        drop(frame);
+        self.identity.release();
     }
 
     /// The resource has ended: queues `destroy`, the first time only.

@@ -28,14 +28,38 @@ impl Activation {
         trigger: Option<AsyncId>,
         frame: Frame,
     ) -> Activation {
-        let (execution, silent) =
-            with_current(|creator| (creator.id(), creator.silences_children()));
+        let created = Activation::prepare_with(kind, site, trigger, frame);
+        if hooks::enabled() { announced(created) } else { created }
+    }
+
+    /// [`create`](Self::create) without the hooks: [`announce`](Self::announce) must follow, when
+    /// the activation stands where it stays. Until then it can be made right there, in registers.
+    #[inline]
+    pub fn prepare(kind: ResourceKind, site: &'static Location<'static>) -> Activation {
+        Activation::prepare_with(kind, site, None, Frame::inherit())
+    }
+
+    /// [`create_with`](Self::create_with) without the hooks, as [`prepare`](Self::prepare).
+    #[inline]
+    pub fn prepare_with(
+        kind: ResourceKind,
+        site: &'static Location<'static>,
+        trigger: Option<AsyncId>,
+        frame: Frame,
+    ) -> Activation {
+        let (execution, silence) =
+            with_current(|creator| (creator.id(), creator.silence_of_children()));
         let trigger = trigger.unwrap_or(execution);
-        let created = Activation::assemble(next_async_id(), trigger, kind, silent, frame, site);
-        if hooks::enabled() || matches!(kind, ResourceKind::User(_)) {
-            return announced(created, kind);
+        let created = Activation::assemble(next_async_id(), trigger, kind, silence, frame, site);
+        if let ResourceKind::User(_) = kind { described(created, kind) } else { created }
+    }
+
+    /// Runs the `init` hooks for a prepared resource.
+    #[inline]
+    pub fn announce(&self) {
+        if hooks::enabled() {
+            hooks::emit_init(self);
         }
-        created
     }
 
     /// Runs a poll or a callback of the resource: [`enter`](Self::enter), with `before` and
@@ -79,6 +103,15 @@ impl Activation {
         hooks::emit_after(self);
     }
 
+    /// A task has completed and ended: `promise_resolve`, then [`end`](Self::end).
+    #[inline]
+    pub fn resolve_and_end(&self) {
+        if hooks::enabled() {
+            hooks::emit_promise_resolve(self);
+            hooks::queue_destroy(self);
+        }
+    }
+
     /// The resource has ended: queues `destroy` if a hook is enabled. Runs no user code.
     #[inline]
     pub fn end(&self) {
@@ -96,16 +129,19 @@ impl Activation {
     }
 }
 
-/// The rare part of a creation, by value so that the common one builds the result in place.
+// The rare parts of a creation, by value so that the common one builds the result in place.
+
 #[cold]
 #[inline(never)]
-fn announced(created: Activation, kind: ResourceKind) -> Activation {
-    if let ResourceKind::User(_) = kind {
-        created.describe_as(kind);
-    }
-    if hooks::enabled() {
-        hooks::emit_init(&created);
-    }
+fn described(created: Activation, kind: ResourceKind) -> Activation {
+    created.describe_as(kind);
+    created
+}
+
+#[cold]
+#[inline(never)]
+fn announced(created: Activation) -> Activation {
+    hooks::emit_init(&created);
     created
 }
 

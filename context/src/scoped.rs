@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::activation::{Activation, FlowBits};
+use crate::activation::FlowBits;
 use crate::current::{settle, with_current};
 use crate::frame::Frame;
 use crate::run::LeavePollHook;
@@ -25,48 +26,62 @@ impl Branch {
         Branch { frame, flow: FlowBits::default() }
     }
 
-    /// Runs `f` in this flow, under the current resource, and keeps what it changed.
-    #[inline]
+    /// Runs `f` in this flow, under the current resource, and keeps what it changed. In a
+    /// thread-local destructor the stores are unset, as everywhere there.
+    #[inline(always)]
     pub(crate) fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        if !settle() {
-            return self.run_at_thread_exit(f);
-        }
-        with_current(|host| {
-            let _exchange = Exchange::begin(self, host);
-            let _leave = LeavePollHook::enter();
-            f()
-        })
+        let _running = self.enter();
+        f()
     }
 
-    /// The current activation must not be written any more: take one on the stack.
-    #[cold]
-    fn run_at_thread_exit<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        let host = Activation::root(Frame::empty());
-        host.exchange(&mut self.frame, &mut self.flow);
-        let result = host.run_silent(f);
-        host.exchange(&mut self.frame, &mut self.flow);
-        result
+    /// As [`run`](Self::run), until the end of the block: a closure would be one more call.
+    #[inline(always)]
+    fn enter(&mut self) -> Running<'_> {
+        let exchange = Exchange::begin(self);
+        Running { _leave: LeavePollHook::enter(), _exchange: exchange }
+    }
+
+    /// Swaps the branch with the current flow.
+    #[inline(always)]
+    fn exchange(&mut self) {
+        with_current(|host| host.exchange(&mut self.frame, &mut self.flow));
     }
 }
 
-/// Swaps the branch with the host's flow, and back on drop.
-struct Exchange<'a> {
-    branch: &'a mut Branch,
-    host: &'a Activation,
+impl Drop for Branch {
+    #[inline]
+    fn drop(&mut self) {
+        mem::take(&mut self.frame).end_flow(self.flow.flow());
+    }
 }
+
+/// A branch while it runs. Never leaves the function that made it.
+struct Running<'a> {
+    _leave: LeavePollHook,
+    _exchange: Exchange<'a>,
+}
+
+/// Swaps the branch with the current flow, and back on drop: entering is scoped, so the current
+/// activation is then the same again.
+struct Exchange<'a>(Option<&'a mut Branch>);
 
 impl<'a> Exchange<'a> {
-    #[inline]
-    fn begin(branch: &'a mut Branch, host: &'a Activation) -> Self {
-        host.exchange(&mut branch.frame, &mut branch.flow);
-        Exchange { branch, host }
+    #[inline(always)]
+    fn begin(branch: &'a mut Branch) -> Self {
+        if !settle() {
+            return Exchange(None);
+        }
+        branch.exchange();
+        Exchange(Some(branch))
     }
 }
 
 impl Drop for Exchange<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        self.host.exchange(&mut self.branch.frame, &mut self.branch.flow);
+        if let Some(branch) = &mut self.0 {
+            branch.exchange();
+        }
     }
 }
 
@@ -105,11 +120,13 @@ impl<F> Scoped<F> {
 impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
-    #[inline]
+    // Scopes nest; a call per level costs more than the exchange.
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let future = this.future.as_pin_mut().expect("present until the drop");
-        this.branch.run(|| future.poll(cx))
+        let _running = this.branch.enter();
+        future.poll(cx)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
 use std::ops::Deref;
 use std::panic::Location;
 
-use crate::current::{settle, with_current, with_settled};
+use crate::activation::Activation;
+use crate::current::{with_current, with_settled};
 use crate::defaults::default_of;
 use crate::frame::{Frame, FrameSlot};
 use crate::id::next_number;
@@ -76,15 +78,13 @@ impl<T: 'static> AsyncLocalStorage<T> {
     /// Afterwards, also on unwind, this storage is as it was; other storages are not touched.
     #[inline]
     pub fn run<R>(&self, value: T, f: impl FnOnce() -> R) -> R {
-        let _leave = Leave(self.push(Some(value)));
-        f()
+        self.push(Some(value)).around(f)
     }
 
     /// Calls `f` with the store hidden, the default as well: Node's `exit`.
     #[inline]
     pub fn exit<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _leave = Leave(self.push(None));
-        f()
+        self.push(None).around(f)
     }
 
     /// Sets `value` until the guard is dropped, also across `.await`.
@@ -174,30 +174,48 @@ impl<T: 'static> AsyncLocalStorage<T> {
         self.key.renew();
     }
 
-    #[inline]
+    /// What no other storage is ever called by, and what `disable` does not change.
+    pub(crate) fn identity(&self) -> u64 {
+        self.key.birth()
+    }
+
+    #[inline(always)]
     fn find(&self) -> Option<Value<T>> {
-        let found = with_current(|current| current.frame.find(&self.key));
-        match (found, self.default_value) {
-            (None, Some(evaluate)) => default_of(&self.key, evaluate),
-            (found, _) => found,
+        match with_current(|current| current.frame.find(&self.key)) {
+            None => self.find_default(),
+            found => found,
         }
     }
 
+    #[inline(never)]
+    fn find_default(&self) -> Option<Value<T>> {
+        default_of(&self.key, self.default_value?)
+    }
+
     /// Puts an entry on top of the current flow's slot.
-    #[inline]
-    fn push(&self, value: Option<T>) -> Pushed {
-        if !settle() {
+    #[inline(always)]
+    pub(crate) fn push(&self, value: Option<T>) -> Pushed {
+        let is_prepared = self.key.peek() != 0 && with_current(Activation::flow) != 0;
+        if !is_prepared && !self.prepare() {
             // In a thread-local destructor writes are dropped.
             return Pushed { index: 0, entry: Entry::BASE };
         }
-        with_current(|current| {
-            let entry = Entry { number: next_number(), flow: current.numbered_flow() };
-            let value = Value::new(&self.key, &self.policy, value, entry).into_raw();
-            let index = index_of(value.key());
-            let replaced = current.frame.push(index, value);
-            drop(replaced);
-            Pushed { index, entry }
-        })
+        // Not one large closure: what `with_current` calls is then small enough to be inlined.
+        let entry = Entry { number: next_number(), flow: with_current(Activation::flow) };
+        let value = Value::new(&self.key, &self.policy, value, entry).into_raw();
+        let index = index_of(value.key());
+        let replaced = with_current(|current| current.frame.push(index, value));
+        drop(replaced);
+        Pushed { index, entry }
+    }
+
+    /// Sees to the key and to the number of the current flow, which the static root never has.
+    /// False if the thread is exiting.
+    #[cold]
+    #[inline(never)]
+    fn prepare(&self) -> bool {
+        self.key.get();
+        with_settled(Activation::numbered_flow).is_some()
     }
 }
 
@@ -261,7 +279,8 @@ impl<T: 'static> fmt::Debug for StorageBuilder<T> {
 }
 
 /// Where an entry was put.
-struct Pushed {
+#[derive(Clone, Copy)]
+pub(crate) struct Pushed {
     index: usize,
     /// `BASE` if the write was dropped.
     entry: Entry,
@@ -270,11 +289,35 @@ struct Pushed {
 impl Pushed {
     /// Takes the entry out of the current flow's slot.
     #[inline]
-    fn pop(&self) {
+    fn pop(self) {
         if self.entry.number != 0 {
             let removed = with_current(|current| current.frame.pop(self.index, self.entry));
             drop(removed);
         }
+    }
+
+    /// [`pop`](Self::pop) for a guard entered at `site`, which may be dropped in another flow.
+    #[inline]
+    pub(crate) fn leave(&self, name: &str, site: &'static Location<'static>) {
+        let flow = self.entry.flow;
+        if with_current(|current| current.flow() == flow) {
+            self.pop();
+        } else if flow != 0 {
+            misplaced::report(name, site);
+        }
+    }
+}
+
+impl Pushed {
+    /// Calls `f`, then takes the entry out, also on unwind.
+    #[inline(always)]
+    fn around<R>(self, f: impl FnOnce() -> R) -> R {
+        let leave = Leave(self);
+        let result = f();
+        // Not by the drop of `leave`, which is the way of the unwind too and so not inlined.
+        mem::forget(leave);
+        self.pop();
+        result
     }
 }
 
@@ -301,12 +344,7 @@ pub struct StoreGuard<'a, T: 'static> {
 impl<T: 'static> Drop for StoreGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let flow = self.pushed.entry.flow;
-        if with_current(|current| current.flow() == flow) {
-            self.pushed.pop();
-        } else if flow != 0 {
-            misplaced::report(self.storage.name, self.site);
-        }
+        self.pushed.leave(self.storage.name, self.site);
     }
 }
 

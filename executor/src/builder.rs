@@ -90,9 +90,9 @@ impl Builder {
         self
     }
 
-    /// Decides about panics that nobody can join: those of callbacks, and of tasks without a
-    /// handle. By default they are reported on standard error and the loop goes on. Node:
-    /// `process.on("uncaughtException")`.
+    /// Decides about panics that nobody can join: those of callbacks, of tasks without a handle,
+    /// and of subscribers of diagnostics channels. By default they are reported on standard error
+    /// and the loop goes on. Node: `process.on("uncaughtException")`.
     ///
     /// The handler runs inside the failed resource, so ids and stores are those of the failure:
     /// for a callback at once, before its `after` hooks; for a task when the drain has ended. If

@@ -2,6 +2,8 @@
 
 use crate::event_loop::EventLoop;
 use crate::task::queue::{self, Core};
+use lunation_context::{FailureHandler, execution_async_resource, set_failure_handler};
+use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -12,6 +14,7 @@ thread_local! {
 /// Keeps a loop entered; drops in reverse order.
 pub(crate) struct Entered<'a> {
     outer: Option<Rc<EventLoop>>,
+    outer_handler: Option<FailureHandler>,
     _core: queue::Entered<'a>,
     _reactor: lunation_reactor::EnterGuard,
 }
@@ -20,6 +23,7 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let outer = self.outer.take();
         let inner = replace(outer);
+        set_failure_handler(self.outer_handler);
         drop(inner);
     }
 }
@@ -30,7 +34,15 @@ pub(crate) fn enter(event_loop: &Rc<EventLoop>) -> Entered<'_> {
         _core: queue::enter(&event_loop.core),
         _reactor: event_loop.reactor.enter(),
         outer: replace(Some(Rc::clone(event_loop))),
+        outer_handler: set_failure_handler(Some(fail_here)),
     }
+}
+
+/// Subscribers of diagnostics channels fail as a plain callback of the running resource does.
+fn fail_here(payload: Box<dyn Any + Send>) -> Option<Box<dyn Any + Send>> {
+    let Some(event_loop) = try_current() else { return Some(payload) };
+    event_loop.core.fail(&execution_async_resource(), payload);
+    None
 }
 
 /// A runtime that lies in a thread-local may be dropped after LOOP: then there is none.

@@ -43,6 +43,9 @@ mod spawn;
 pub mod time;
 mod turns;
 
+#[cfg(feature = "hyper")]
+mod hyper_rt;
+
 mod handle;
 mod set;
 
@@ -60,6 +63,8 @@ pub use callback::{
 };
 pub use event_loop::Turn;
 pub use handle::{Handle, KeepAlive};
+#[cfg(feature = "hyper")]
+pub use hyper_rt::{HyperExecutor, HyperTimer};
 pub use metrics::Metrics;
 pub use runtime::Runtime;
 pub use set::JoinSet;

@@ -138,9 +138,20 @@ impl Runtime {
 
     /// Calls `f` inside the runtime without running the loop, so that `spawn`, timers and sockets
     /// can be made. What it queues runs with the next `block_on`, `run_to_idle` or `turn`.
+    ///
+    /// # Panics
+    /// If `f` does, or if a handler of unhandled panics lets one propagate.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _entered = current::enter(&self.event_loop);
-        f()
+        let entered = current::enter(&self.event_loop);
+        let result = f();
+        drop(entered);
+        // Inside of a loop, the loop stops and the panic leaves that.
+        if !RUNNING.get()
+            && let Some(payload) = self.event_loop.core.failures.take_panic()
+        {
+            resume_unwind(payload);
+        }
+        result
     }
 
     /// When the next timer is due, for a host that decides how long to sleep. None without timers.

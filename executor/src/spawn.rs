@@ -32,7 +32,7 @@ use std::panic::Location;
 pub fn spawn<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
     let site = Location::caller();
     current::with_core(|core| {
-        let activation = Activation::create(ResourceKind::Task, site);
+        let activation = Activation::prepare(ResourceKind::Task, site);
         let id = activation.id();
         JoinHandle::new(cell::spawn(core, activation, future), id)
     })
@@ -63,7 +63,7 @@ pub fn spawn_detached<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
 pub struct Builder {
     name: Option<String>,
     trigger: Option<AsyncId>,
-    detached: bool,
+    frame: Option<Frame>,
 }
 
 /// The name that [`Builder::name`] gave a task, among the
@@ -91,7 +91,15 @@ impl Builder {
 
     /// Starts from the empty context, as [`spawn_detached`] does.
     pub fn detached(mut self, detached: bool) -> Builder {
-        self.detached = detached;
+        self.frame = detached.then(Frame::empty);
+        self
+    }
+
+    /// Starts from `frame` as it is, instead of what the running resource passes on: for
+    /// integrations that captured it earlier. The last of this and [`detached`](Self::detached)
+    /// counts.
+    pub fn frame(mut self, frame: Frame) -> Builder {
+        self.frame = Some(frame);
         self
     }
 
@@ -103,8 +111,9 @@ impl Builder {
     pub fn spawn<F: Future + 'static>(self, future: F) -> JoinHandle<F::Output> {
         let site = Location::caller();
         current::with_core(|core| {
-            let frame = if self.detached { Frame::empty() } else { Frame::inherit() };
-            let activation = Activation::create_with(ResourceKind::Task, site, self.trigger, frame);
+            let frame = self.frame.unwrap_or_else(Frame::inherit);
+            let kind = ResourceKind::Task;
+            let activation = Activation::prepare_with(kind, site, self.trigger, frame);
             if let Some(name) = self.name {
                 activation.resource().extensions().insert(TaskName(name));
             }

@@ -1,6 +1,6 @@
 //! Failures nobody waits for: what the handler of `Builder::on_unhandled` gets and answers.
 
-use lunation_context::{Activation, AsyncId, Resource, ResourceKind};
+use lunation_context::{Activation, AsyncId, Resource, ResourceKind, ResourceRef};
 use std::any::Any;
 use std::fmt;
 use std::panic::Location;
@@ -14,7 +14,8 @@ pub enum UnhandledPanic {
     Propagate,
 }
 
-/// A panic of a callback, or of a task whose output nobody can read any more.
+/// A panic of a callback, of a task whose output nobody can read any more, or of a subscriber of
+/// a diagnostics channel: that one belongs to the resource that publishes.
 ///
 /// Node: the argument of `uncaughtException` and `unhandledRejection`.
 pub struct Unhandled {
@@ -43,6 +44,14 @@ impl Failing for Resource {
     fn failed(&self, payload: Box<dyn Any + Send>) -> Unhandled {
         let (id, trigger_id, kind, location) =
             (self.id(), self.trigger_id(), self.kind(), self.site());
+        Unhandled { id, trigger_id, kind, location, payload }
+    }
+}
+
+impl Failing for ResourceRef {
+    fn failed(&self, payload: Box<dyn Any + Send>) -> Unhandled {
+        let (id, trigger_id, kind, location) =
+            (self.id(), self.trigger_id(), self.kind(), self.location());
         Unhandled { id, trigger_id, kind, location, payload }
     }
 }

@@ -177,8 +177,8 @@ impl Model {
         let now = self.now;
         loop {
             let due = self.lists.iter().filter(|list| list.expiry <= now);
-            let Some(sequence) = due.min_by_key(|list| (list.expiry, list.sequence)) else { return };
-            let sequence = sequence.sequence;
+            let Some(first) = due.min_by_key(|list| (list.expiry, list.sequence)) else { return };
+            let sequence = first.sequence;
             self.serve(sequence, now);
         }
     }
@@ -268,14 +268,7 @@ fn step(real: &Rc<Real>, start: std::time::Instant, op: &Op) {
     }
 }
 
-fn add(
-    real: &Rc<Real>,
-    start: std::time::Instant,
-    slot: u8,
-    ms: u8,
-    body: &[Op],
-    repeats: bool,
-) {
+fn add(real: &Rc<Real>, start: std::time::Instant, slot: u8, ms: u8, body: &[Op], repeats: bool) {
     let timer = real.timers.borrow().len();
     let (body, own) = (body.to_vec(), real.clone());
     let callback = move || {

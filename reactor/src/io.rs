@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use lunation_context::AsyncId;
 use mio::Interest;
 use mio::event::Source;
 
@@ -63,6 +64,8 @@ pub(crate) struct Io<S: Source> {
     source: Option<S>,
     key: Key,
     runtime: u64,
+    /// The id of its async resource, which itself stays with the reactor.
+    id: AsyncId,
 }
 
 impl<S: Source> Io<S> {
@@ -73,13 +76,19 @@ impl<S: Source> Io<S> {
         interest: Interest,
         slot: Slot,
     ) -> io::Result<Io<S>> {
+        let id = slot.resource().id();
         let key = reactor.add(&mut source, interest, slot)?;
-        Ok(Io { source: Some(source), key, runtime: reactor.id() })
+        Ok(Io { source: Some(source), key, runtime: reactor.id(), id })
     }
 
     /// The source itself.
     pub(crate) fn get(&self) -> &S {
         self.source.as_ref().expect("the source is there until the handle is taken apart")
+    }
+
+    /// The id of its async resource. Works on every thread.
+    pub(crate) fn async_id(&self) -> AsyncId {
+        self.id
     }
 
     /// The slot's key.

@@ -4,6 +4,7 @@
 mod callbacks;
 mod clock;
 mod completion;
+mod events;
 mod failures;
 mod order;
 mod runtimes;

@@ -4,7 +4,7 @@
 //! frames copied from it before do not. Here the storage gets a new key: every value set before is
 //! unset, in whatever frame, and what is set afterwards is read.
 
-use crate::corpus::{Case, is_whole, runnable};
+use crate::corpus::{Case, all, is_whole};
 use crate::interp::trace::difference;
 use crate::interp::{Options, Program, replay};
 
@@ -70,7 +70,7 @@ fn leaving_a_scope_restores_only_what_was_set_since() {
 
 #[test]
 fn only_programs_with_disable_differ_from_node_and_only_in_its_stores() {
-    let differ: Vec<String> = runnable()
+    let differ: Vec<String> = all()
         .filter(|Case { program, node }| {
             let run = replay(program, &Options::default()).expect("it is runnable");
             let level = program.level.min(node.level);

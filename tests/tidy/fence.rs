@@ -22,6 +22,8 @@ pub(crate) const GLOBALS: &[(&str, &str)] = &[
     ("context/src/current.rs", "ROOT"),
     ("context/src/current.rs", "STATIC_ROOT"),
     ("context/src/defaults.rs", "DEFAULTS"),
+    ("context/src/diagnostics_channel/audience.rs", "AUDIENCES"),
+    ("context/src/failure.rs", "FAILURE_HANDLER"),
     ("context/src/hooks.rs", "MASK"),
     ("context/src/hooks.rs", "REGISTRY"),
     ("context/src/id.rs", "IDS"),

@@ -143,7 +143,9 @@ pub(crate) fn module_direction(tree: &Tree<'_>, file: &Source<'_>) -> Vec<String
 /// The paths from the crate root that start at the token `at` with `crate::` or `super::`.
 fn imports<'a>(file: &Source<'a>, at: usize, module: &[&'a str]) -> Vec<Vec<&'a str>> {
     let mut paths = Vec::new();
-    let is_start = !file.is_at(at.saturating_sub(1), "in") && !is_inner(file, at);
+    // `$crate` in a macro goes the way its users go.
+    let is_after = |word| file.is_at(at.saturating_sub(1), word);
+    let is_start = !is_after("in") && !is_after("$") && !is_inner(file, at);
     if is_start && file.is_at(at, "crate : :") {
         path_tree(file, at + 3, Vec::new(), &mut paths);
     } else if is_start && file.is_at(at, "super : :") {
@@ -247,6 +249,7 @@ mod samples {
         assert_eq!(faults("context/src/a.rs", "fn f() { crate::c::f::<u8>() }"), 1);
         assert_eq!(faults("context/src/a.rs", "pub(in crate::c) fn f() {}"), 0);
         assert_eq!(faults("context/src/a.rs", "#[cfg(test)] mod t { use crate::c::C; }"), 0);
+        assert_eq!(faults("context/src/a.rs", "macro_rules! m { () => { $crate::b::Y } }"), 0);
         assert_eq!(faults("context/src/c.rs", "use crate::A;"), 1, "through the crate root");
         assert_eq!(faults(b, "use super::y::Y;"), 1, "a sibling declared below");
         assert_eq!(faults(b, "use crate::b::Y;"), 1, "through the folder's own mod.rs");

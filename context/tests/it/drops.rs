@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use lunation_context::{AsyncLocalStorage, AsyncResource, Frame, Snapshot};
 
-use crate::support::{Counted, Journal, OnDrop};
+use crate::support::{Counted, Journal, OnDrop, poll_once};
 
 fn counter() -> Rc<Cell<u32>> {
     Rc::new(Cell::new(0))
@@ -48,6 +48,43 @@ fn a_capture_does_not_keep_a_shadowed_value() {
     assert_eq!((outer.get(), inner.get()), (1, 0));
     drop(snapshot);
     assert_eq!((outer.get(), inner.get()), (1, 1));
+}
+
+#[test]
+fn a_capture_outlives_the_flow_of_its_guards() {
+    static A: AsyncLocalStorage<Counted> = AsyncLocalStorage::new();
+    let (base, first, second) = (counter(), counter(), counter());
+    let flow = AsyncResource::new("flow");
+    let snapshots = flow.run_in_async_scope(|| {
+        A.enter_with(Counted::new(&base));
+        std::mem::forget(A.enter(Counted::new(&first)));
+        let one = Snapshot::capture();
+        std::mem::forget(A.enter(Counted::new(&second)));
+        [one, Snapshot::capture()]
+    });
+    // Each snapshot keeps the value that it shows and none below it.
+    assert_eq!((base.get(), first.get(), second.get()), (1, 0, 0));
+    let [one, two] = snapshots;
+    drop(one);
+    assert_eq!((first.get(), second.get()), (1, 0));
+    drop(two);
+    assert_eq!(second.get(), 1);
+}
+
+#[test]
+fn a_capture_outlives_a_scope_with_guards() {
+    static A: AsyncLocalStorage<Counted> = AsyncLocalStorage::new();
+    let (base, inner) = (counter(), counter());
+    let mut snapshot = None;
+    let keep = &mut snapshot;
+    let scope = A.scope(Counted::new(&base), async {
+        std::mem::forget(A.enter(Counted::new(&inner)));
+        *keep = Some(Snapshot::capture());
+    });
+    assert!(poll_once(Box::pin(scope).as_mut()).is_ready());
+    assert_eq!((base.get(), inner.get()), (1, 0));
+    drop(snapshot);
+    assert_eq!(inner.get(), 1);
 }
 
 #[test]

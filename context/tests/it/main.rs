@@ -1,6 +1,8 @@
 //! The context crate without any loop: flows are made by hand.
 
+mod channel;
 mod drops;
+mod emitter;
 mod facts;
 mod hook_abort;
 mod hooks;
@@ -13,3 +15,4 @@ mod scoped;
 mod storages;
 mod support;
 mod threads;
+mod tracing;

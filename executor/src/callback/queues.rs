@@ -32,7 +32,7 @@ use std::panic::Location;
 pub fn next_tick(callback: impl FnOnce() + 'static) {
     let site = Location::caller();
     current::with_core(|core| {
-        let activation = Activation::create(ResourceKind::TickObject, site);
+        let activation = Activation::prepare(ResourceKind::TickObject, site);
         cell::push_callback::<_, true>(core, &core.ticks, activation, callback);
     });
 }
@@ -48,7 +48,7 @@ pub fn next_tick(callback: impl FnOnce() + 'static) {
 pub fn queue_microtask(callback: impl FnOnce() + 'static) {
     let site = Location::caller();
     current::with_core(|core| {
-        let activation = Activation::create(ResourceKind::Microtask, site);
+        let activation = Activation::prepare(ResourceKind::Microtask, site);
         cell::push_callback::<_, true>(core, &core.microtasks, activation, callback);
     });
 }

@@ -6,16 +6,16 @@
 use crate::task::error::JoinError;
 use crate::task::header::{Header, Owner, TaskHeader, TaskOps, VTable};
 use crate::task::life::{Begin, Life};
+use crate::task::pool::Home;
 use crate::task::queue::{Core, Queue};
 use crate::task::waker::{self, JoinRef};
 use lunation_context::{Activation, Frame, ResourceKind};
 use lunation_reactor::budget;
-use std::alloc::Layout;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::future::Future;
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, needs_drop};
+use std::mem::{ManuallyDrop, needs_drop, offset_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -38,15 +38,12 @@ struct TaskCell<F: Future> {
 }
 
 impl<F: Future> TaskCell<F> {
-    const OPS: TaskOps = TaskOps {
-        cancel: cancel::<F>,
-        read_output: read_output::<F>,
-        drop_output: drop_output::<F>,
-    };
+    const OPS: TaskOps = TaskOps { cancel: cancel::<F, false>, drop_output: drop_output::<F> };
     const TASK: VTable = VTable {
         run: run_task::<F, false>,
         discard: discard_task,
-        layout: Layout::new::<TaskCell<F>>(),
+        home: Home::of::<TaskCell<F>>(),
+        output_at: offset_of!(TaskCell<F>, stage),
         task: Some(Self::OPS),
     };
     const MAIN: VTable = VTable { run: run_task::<F, true>, ..Self::TASK };
@@ -60,17 +57,17 @@ impl<F: Future> TaskCell<F> {
         future: F,
         handle: bool,
     ) -> NonNull<TaskHeader> {
-        let memory = core.pool.allocate(Layout::new::<Self>()).cast::<Self>();
+        let memory = core.pool.allocate(const { Home::of::<Self>() }).cast::<Self>();
         let task = TaskHeader {
             header: Header { activation, vtable, next: Cell::new(None) },
-            owner: core.owner(),
+            owner: core.identity,
             life: Life::new(if handle { 2 } else { 1 }, handle),
             joiner: Cell::new(None),
             previous: Cell::new(None),
             following: Cell::new(None),
         };
         let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
-        // SAFETY: fresh memory of this very layout.
+        // SAFETY: fresh memory for this very type.
         unsafe { memory.write(TaskCell { task, stage }) };
         let task = memory.cast::<TaskHeader>();
         // SAFETY: the cell was just made; it stays in the list until it is freed.
@@ -94,6 +91,7 @@ impl<F: Future> TaskCell<F> {
     ///
     /// # Safety
     /// Between `Life::begin` or `begin_cancel` and `Life::complete`: the future is there and ours.
+    #[inline(always)]
     unsafe fn finish(&self, core: &Core, result: Output<F>) -> Ending {
         let activation = &self.task.header.activation;
         let future = self.future();
@@ -102,22 +100,15 @@ impl<F: Future> TaskCell<F> {
             // and not touched again: what follows writes the output or nothing.
             unsafe { future.drop_in_place() }
         }));
-        let result = match (dropped, result) {
-            (Ok(()), result) => result,
-            (Err(second), result @ Err(JoinError::Panicked(_))) => {
-                core.fail(activation, second);
-                result
-            }
-            (Err(payload), result) => {
-                core.guard(activation, move || drop(result));
-                Err(JoinError::Panicked(payload))
-            }
+        let result = match dropped {
+            Ok(()) => result,
+            Err(second) => drop_panicked(core, activation, second, result),
         };
         let completed = result.is_ok();
         let handle = self.task.life.has_handle();
-        let mut ending = Ending { queued: false, keep_frame: false, failure: None };
+        let mut keep_frame = false;
         if handle {
-            ending.keep_frame = match &result {
+            keep_frame = match &result {
                 Ok(_) => needs_drop::<F::Output>(),
                 Err(JoinError::Panicked(_)) => true,
                 Err(JoinError::Cancelled) => false,
@@ -126,18 +117,47 @@ impl<F: Future> TaskCell<F> {
             unsafe { self.output().write(result) };
         } else {
             match result {
-                Err(JoinError::Panicked(payload)) => ending.failure = Some(payload),
+                Err(JoinError::Panicked(payload)) => core.failures.later(activation, payload),
                 result => core.guard(activation, move || drop(result)),
             }
         }
         // Before any hook runs: one that drops the handle must find the output.
-        ending.queued = self.task.life.complete(handle);
+        let queued = self.task.life.complete(handle);
         if completed {
-            activation.resolve();
+            activation.resolve_and_end();
+        } else {
+            activation.end();
         }
-        activation.end();
-        ending
+        Ending { queued, keep_frame }
     }
+
+    /// [`finish`](Self::finish) without an output.
+    ///
+    /// # Safety
+    /// As for `finish`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn fail(&self, core: &Core, error: JoinError) -> Ending {
+        // SAFETY: the contract is the same.
+        unsafe { self.finish(core, Err(error)) }
+    }
+}
+
+/// The future's drop has panicked: what the task ends with then.
+#[cold]
+#[inline(never)]
+fn drop_panicked<T>(
+    core: &Core,
+    activation: &Activation,
+    panic: Box<dyn Any + Send>,
+    result: Result<T, JoinError>,
+) -> Result<T, JoinError> {
+    if let Err(JoinError::Panicked(_)) = result {
+        core.fail(activation, panic);
+        return result;
+    }
+    core.guard(activation, move || drop(result));
+    Err(JoinError::Panicked(panic))
 }
 
 /// What [`TaskCell::finish`] leaves to [`release`].
@@ -146,32 +166,27 @@ struct Ending {
     queued: bool,
     /// An output that wants its context lies in the cell.
     keep_frame: bool,
-    /// A panic that nobody can join.
-    failure: Option<Box<dyn Any + Send>>,
 }
 
-/// The end of a task outside of its resource: frame, failure, joiner, scheduler's reference.
+/// The end of a task outside of its resource: frame, joiner, scheduler's reference.
 ///
 /// # Safety
-/// The task has just completed; `Ending` is that of its `finish`.
-unsafe fn release(task: NonNull<TaskHeader>, core: &Core, ending: Ending) {
+/// The task, a `TaskCell<F>`, has just completed; `Ending` is that of its `finish`.
+#[inline(always)]
+unsafe fn release<F: Future>(task: NonNull<TaskHeader>, core: &Core, ending: Ending) {
     // SAFETY: the scheduler's reference is given back at the end of this function.
     let header = unsafe { task.as_ref() };
-    let activation = &header.header.activation;
     core.live_tasks.set(core.live_tasks.get() - 1);
-    if let Some(payload) = ending.failure {
-        core.failures.later(activation, payload);
-    }
     if !ending.keep_frame {
-        let frame = activation.take_frame();
-        core.guard(activation, move || drop(frame));
+        waker::release_frame(header, core);
     }
     if let Some(joiner) = header.joiner.take() {
-        core.guard(activation, move || joiner.wake());
+        waker::wake_joiner(header, core, joiner);
     }
     if !ending.queued {
+        let home = const { Home::of::<TaskCell<F>>() };
         // SAFETY: rule 5: the scheduler's reference, given back once. The queue has no entry.
-        unsafe { waker::drop_local(task, core) };
+        unsafe { waker::drop_local_at(task, core, home) };
     }
 }
 
@@ -182,43 +197,41 @@ unsafe fn run_task<F: Future, const MAIN: bool>(cell: NonNull<Header>, owner: Ow
     let this = unsafe { cell.cast::<TaskCell<F>>().as_ref() };
     // SAFETY: we are inside this loop.
     let core = unsafe { owner.core() };
-    let cancelled = match this.task.life.begin() {
-        Begin::Poll => false,
-        Begin::Cancel => true,
+    match this.task.life.begin() {
+        Begin::Poll => {}
+        // SAFETY: `begin` made the future ours, as `begin_cancel` would have.
+        Begin::Cancel => return unsafe { cancel::<F, true>(task, owner) },
         // SAFETY: rule 5: the task completed while queued, so the entry owned the reference.
         Begin::Release => return unsafe { waker::drop_local(task, core) },
-    };
+    }
     core.polls.set(core.polls.get() + 1);
     budget::next_poll();
     let ending = this.task.header.activation.run(|| {
-        let result = if cancelled {
-            Err(JoinError::Cancelled)
-        } else {
-            // SAFETY: the scheduler's reference outlives the poll.
-            let waker = unsafe { waker::borrowed(task) };
-            let mut context = Context::from_waker(&waker);
-            let poll = catch_unwind(AssertUnwindSafe(|| {
-                // SAFETY: `begin` said Poll: the future is there, and RUNNING makes it ours.
-                let future = unsafe { &mut *this.future() };
-                // SAFETY: the future lies in a cell that never moves, and is dropped in place.
-                unsafe { Pin::new_unchecked(future) }.poll(&mut context)
-            }));
-            match poll {
-                Ok(Poll::Ready(output)) => Ok(output),
-                Ok(Poll::Pending) if !this.task.life.pause() => return None,
-                Ok(Poll::Pending) => Err(JoinError::Cancelled),
-                Err(payload) => Err(JoinError::Panicked(payload)),
-            }
+        // SAFETY: the scheduler's reference outlives the poll.
+        let waker = unsafe { waker::borrowed(task) };
+        let mut context = Context::from_waker(&waker);
+        let poll = catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: `begin` said Poll: the future is there, and RUNNING makes it ours.
+            let future = unsafe { &mut *this.future() };
+            // SAFETY: the future lies in a cell that never moves, and is dropped in place.
+            unsafe { Pin::new_unchecked(future) }.poll(&mut context)
+        }));
+        let error = match poll {
+            // SAFETY: after `begin` and before `complete`.
+            Ok(Poll::Ready(output)) => return Some(unsafe { this.finish(core, Ok(output)) }),
+            Ok(Poll::Pending) if !this.task.life.pause() => return None,
+            Ok(Poll::Pending) => JoinError::Cancelled,
+            Err(payload) => JoinError::Panicked(payload),
         };
         // SAFETY: after `begin` and before `complete`.
-        Some(unsafe { this.finish(core, result) })
+        Some(unsafe { this.fail(core, error) })
     });
     if let Some(ending) = ending {
         if MAIN {
             core.budget.stop();
         }
         // SAFETY: `finish` has just completed the task.
-        unsafe { release(task, core, ending) };
+        unsafe { release::<F>(task, core, ending) };
     }
 }
 
@@ -238,26 +251,26 @@ unsafe fn discard_task(cell: NonNull<Header>, owner: Owner) {
     }
 }
 
-unsafe fn cancel<F: Future>(task: NonNull<TaskHeader>, owner: Owner) {
+/// `TaskOps::cancel`. QUEUED: in the task's turn, with the hook events of a run.
+#[cold]
+#[inline(never)]
+unsafe fn cancel<F: Future, const QUEUED: bool>(task: NonNull<TaskHeader>, owner: Owner) {
     // SAFETY: the caller holds or inherits the scheduler's reference.
     let this = unsafe { task.cast::<TaskCell<F>>().as_ref() };
     // SAFETY: we are inside this loop.
     let core = unsafe { owner.core() };
-    let ending = this.task.header.activation.run_silent(|| {
-        // SAFETY: the caller has won `begin_cancel`: the future is there and ours.
-        unsafe { this.finish(core, Err(JoinError::Cancelled)) }
-    });
-    // SAFETY: `finish` has just completed the task.
-    unsafe { release(task, core, ending) };
-}
-
-unsafe fn read_output<F: Future>(task: NonNull<TaskHeader>, to: *mut ()) {
-    // SAFETY: the caller holds a reference.
-    let this = unsafe { task.cast::<TaskCell<F>>().as_ref() };
-    // SAFETY: the caller has won `take_output`: the output is there and read this once.
-    let output = unsafe { this.output().read() };
-    // SAFETY: the caller's address is valid for a value of this type.
-    unsafe { to.cast::<Output<F>>().write(output) };
+    // SAFETY: the caller has won `begin_cancel`: the future is there and ours.
+    let end = || unsafe { this.fail(core, JoinError::Cancelled) };
+    let activation = &this.task.header.activation;
+    let ending = if QUEUED {
+        core.polls.set(core.polls.get() + 1);
+        budget::next_poll();
+        activation.run(end)
+    } else {
+        activation.run_silent(end)
+    };
+    // SAFETY: `fail` has just completed the task.
+    unsafe { release::<F>(task, core, ending) };
 }
 
 unsafe fn drop_output<F: Future>(task: NonNull<TaskHeader>, owner: Owner) {
@@ -274,13 +287,16 @@ unsafe fn drop_output<F: Future>(task: NonNull<TaskHeader>, owner: Owner) {
     }
 }
 
-/// Spawns a task. While the runtime ends, the future is dropped unrun, in its resource.
+/// Spawns a task from a prepared activation. While the runtime ends, the future is dropped unrun,
+/// in its resource.
 pub(crate) fn spawn<F: Future + 'static>(
     core: &Core,
     activation: Activation,
     future: F,
 ) -> JoinRef<F::Output> {
     let task = TaskCell::allocate(core, &TaskCell::<F>::TASK, activation, future, true);
+    // SAFETY: the cell was just made.
+    unsafe { task.as_ref() }.header.activation.announce();
     start(task, core);
     // SAFETY: the cell was made with a reference and the HANDLE bit for this handle, and `T` is
     // the output of its future.
@@ -344,18 +360,21 @@ struct CallbackCell<F, const RESOURCE: bool> {
 }
 
 /// Frees a callback's cell, also if its callback panics where nobody catches it.
-struct FreeCallback<'a> {
-    cell: NonNull<Header>,
-    layout: Layout,
+struct FreeCallback<'a, F, const RESOURCE: bool> {
+    cell: NonNull<CallbackCell<F, RESOURCE>>,
     core: &'a Core,
 }
 
-impl Drop for FreeCallback<'_> {
+impl<F, const RESOURCE: bool> Drop for FreeCallback<'_, F, RESOURCE> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: the cell was popped, so it is ours; the callback was moved out of it.
-        unsafe { self.cell.drop_in_place() };
-        // SAFETY: it came from this pool with this layout.
-        unsafe { self.core.pool.free(self.cell.cast(), self.layout) };
+        let header = unsafe { &raw mut (*self.cell.as_ptr()).header };
+        // SAFETY: as above; initialised, and not used again.
+        unsafe { header.drop_in_place() };
+        let home = const { Home::of::<CallbackCell<F, RESOURCE>>() };
+        // SAFETY: it came from this pool with this home.
+        unsafe { self.core.pool.free(self.cell.cast(), home) };
     }
 }
 
@@ -363,24 +382,30 @@ impl<F: FnOnce() + 'static, const RESOURCE: bool> CallbackCell<F, RESOURCE> {
     const VTABLE: VTable = VTable {
         run: run_callback::<F, RESOURCE, true>,
         discard: run_callback::<F, RESOURCE, false>,
-        layout: Layout::new::<Self>(),
+        home: Home::of::<Self>(),
+        output_at: 0,
         task: None,
     };
 }
 
-/// Appends a callback to a queue. While the runtime ends it is dropped later, unrun.
+/// Appends a callback to a queue, with a prepared activation. While the runtime ends it is dropped
+/// later, unrun.
 pub(crate) fn push_callback<F: FnOnce() + 'static, const RESOURCE: bool>(
     core: &Core,
     queue: &Queue,
     activation: Activation,
     callback: F,
 ) {
-    let layout = Layout::new::<CallbackCell<F, RESOURCE>>();
-    let cell = core.pool.allocate(layout).cast::<CallbackCell<F, RESOURCE>>();
+    let home = const { Home::of::<CallbackCell<F, RESOURCE>>() };
+    let cell = core.pool.allocate(home).cast::<CallbackCell<F, RESOURCE>>();
     let vtable = &CallbackCell::<F, RESOURCE>::VTABLE;
     let header = Header { activation, vtable, next: Cell::new(None) };
-    // SAFETY: fresh memory of this very layout.
+    // SAFETY: fresh memory for this very type.
     unsafe { cell.write(CallbackCell { header, callback: ManuallyDrop::new(callback) }) };
+    if RESOURCE {
+        // SAFETY: the cell was just made.
+        unsafe { cell.as_ref() }.header.activation.announce();
+    }
     // SAFETY: the cell was just made, and lives until it is popped and run or discarded.
     unsafe { queue.push(cell.cast()) };
 }
@@ -392,10 +417,9 @@ unsafe fn run_callback<F: FnOnce() + 'static, const RESOURCE: bool, const RUN: b
 ) {
     // SAFETY: we are inside this loop.
     let core = unsafe { owner.core() };
-    let _free = FreeCallback { cell, layout: Layout::new::<CallbackCell<F, RESOURCE>>(), core };
-    let typed = cell.cast::<CallbackCell<F, RESOURCE>>();
+    let free = FreeCallback { cell: cell.cast::<CallbackCell<F, RESOURCE>>(), core };
     // SAFETY: a popped cell is alive; this table belongs to this type.
-    let slot = unsafe { typed.as_ref() };
+    let slot = unsafe { free.cell.as_ref() };
     // SAFETY: the callback is there, and read this once: cells are popped once.
     let callback = unsafe { (&raw const slot.callback).read() };
     let callback = ManuallyDrop::into_inner(callback);
@@ -410,8 +434,7 @@ unsafe fn run_callback<F: FnOnce() + 'static, const RESOURCE: bool, const RUN: b
         activation.run_silent(|| core.guard(activation, call));
         activation.end();
     }
-    let frame = activation.take_frame();
-    core.guard(activation, move || drop(frame));
+    core.guard(activation, || activation.release());
 }
 
 /// The main future of a `block_on`: a task cell that never leaves [`with_main`].
@@ -447,30 +470,24 @@ impl<F: Future> Main<'_, F> {
 
     fn take(&self) -> Option<Output<F>> {
         // SAFETY: we hold a reference.
-        let header = unsafe { self.task.as_ref() };
-        if !header.life.take_output() {
-            return None;
-        }
-        let mut output = std::mem::MaybeUninit::<Output<F>>::uninit();
-        // SAFETY: we have won `take_output`, and the address is one for the output's type.
-        unsafe { (header.ops().read_output)(self.task, output.as_mut_ptr().cast()) };
-        // SAFETY: `read_output` has written it.
-        Some(unsafe { output.assume_init() })
+        let this = unsafe { self.task.cast::<TaskCell<F>>().as_ref() };
+        // SAFETY: we have won `take_output`: the output is there and read this once.
+        this.task.life.take_output().then(|| unsafe { this.output().read() })
     }
 }
 
 impl<F: Future> Drop for Main<'_, F> {
     fn drop(&mut self) {
         // SAFETY: we hold a reference.
-        unsafe { self.task.as_ref() }.life.detach();
+        let this = unsafe { self.task.cast::<TaskCell<F>>().as_ref() };
+        if this.task.life.detach() {
+            // SAFETY: that has claimed the output: it is there and read this once.
+            drop(unsafe { this.output().read() });
+        }
         cancel_now(self.task, self.core);
-        let output = self.take();
-        drop(output);
-        // SAFETY: we hold a reference.
-        let activation = &unsafe { self.task.as_ref() }.header.activation;
         // The frame goes with the main future: nothing reads it any more.
-        let frame = activation.take_frame();
-        self.core.guard(activation, move || drop(frame));
+        let activation = &this.task.header.activation;
+        self.core.guard(activation, || activation.release());
         // SAFETY: our reference, given back once; we are inside the loop.
         unsafe { waker::drop_local(self.task, self.core) };
     }

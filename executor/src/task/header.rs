@@ -2,8 +2,8 @@
 #![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
 
 use crate::task::life::Life;
+use crate::task::pool::Home;
 use lunation_context::Activation;
-use std::alloc::Layout;
 use std::cell::Cell;
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -12,7 +12,7 @@ use std::task::Waker;
 /// because orphaned cells keep the core's memory (rule 6 of [`task`](super)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
-pub(crate) struct Owner(pub(crate) *const ());
+pub(crate) struct Owner(pub(crate) NonNull<()>);
 
 /// What can be done to a cell whose type is not known.
 pub(crate) struct VTable {
@@ -23,8 +23,10 @@ pub(crate) struct VTable {
     pub(crate) run: unsafe fn(NonNull<Header>, Owner),
     /// Gets rid of the cell instead, at the end of the runtime. Same conditions.
     pub(crate) discard: unsafe fn(NonNull<Header>, Owner),
-    /// Size and alignment of the whole cell.
-    pub(crate) layout: Layout,
+    /// Where the memory of the cell comes from.
+    pub(crate) home: Home,
+    /// Offset of a task's output, once it is there; nothing in other cells.
+    pub(crate) output_at: usize,
     /// What only tasks have.
     pub(crate) task: Option<TaskOps>,
 }
@@ -36,11 +38,6 @@ pub(crate) struct TaskOps {
     ///
     /// Safety: the caller has won `Life::begin_cancel`.
     pub(crate) cancel: unsafe fn(NonNull<TaskHeader>, Owner),
-    /// Moves the output to the address given.
-    ///
-    /// Safety: the caller has won `Life::take_output`; the address is valid for writing the
-    /// task's `Result<T, JoinError>`.
-    pub(crate) read_output: unsafe fn(NonNull<TaskHeader>, *mut ()),
     /// Drops the output in the task's resource.
     ///
     /// Safety: the caller has won `Life::take_output`.
@@ -93,6 +90,13 @@ impl TaskHeader {
     pub(crate) unsafe fn owner(task: NonNull<TaskHeader>) -> Owner {
         // SAFETY: the cell is there, by the contract; `owner` is never written again.
         unsafe { (*task.as_ptr()).owner }
+    }
+
+    /// Whether dropping the header does nothing: no context, no description, nobody who waits.
+    #[inline]
+    pub(crate) fn is_bare(&self) -> bool {
+        // SAFETY: read at once: nothing can change the slot meanwhile.
+        self.header.activation.is_bare() && unsafe { &*self.joiner.as_ptr() }.is_none()
     }
 
     /// The operations of this task.

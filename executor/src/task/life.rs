@@ -36,6 +36,8 @@ pub(crate) enum Dropped {
     Alive,
     /// It was the last one: free the cell.
     Last,
+    /// Not dropped yet: there are foreign references, so [`Life::drop_local_remote`] must decide.
+    Undecided,
 }
 
 /// What a dropped reference means to a foreign thread.
@@ -117,35 +119,24 @@ impl Life {
             self.local.set(local - 1);
             return Dropped::Alive;
         }
-        self.drop_local_remote(local)
-    }
-
-    /// The end of [`Life::drop_local`] in which foreign references may exist.
-    #[inline]
-    fn drop_local_remote(&self, local: u32) -> Dropped {
-        if local == 1 {
+        // No foreign reference, so this was the only one: nobody is left to race with.
+        if local == 1 && self.shared.load(Ordering::Acquire) / ONE == 0 {
             self.local.set(0);
-            // No foreign reference, so this was the only one: nobody is left to race with.
-            if self.shared.load(Ordering::Acquire) / ONE == 0 {
-                return Dropped::Last;
-            }
-            return self.merge_last_local_remote();
+            return Dropped::Last;
         }
-        self.release_merged_remote()
+        Dropped::Undecided
     }
 
+    /// Gives back a reference that [`Life::drop_local`] was undecided about. True if it was the
+    /// last one.
     #[cold]
     #[inline(never)]
-    fn merge_last_local_remote(&self) -> Dropped {
-        let before = self.shared.fetch_or(MERGED, Ordering::AcqRel);
-        if before / ONE == 0 { Dropped::Last } else { Dropped::Alive }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn release_merged_remote(&self) -> Dropped {
-        let before = self.shared.fetch_sub(ONE, Ordering::AcqRel);
-        if before / ONE == 1 { Dropped::Last } else { Dropped::Alive }
+    pub(crate) fn drop_local_remote(&self) -> bool {
+        if self.local.replace(0) == 1 {
+            self.shared.fetch_or(MERGED, Ordering::AcqRel) / ONE == 0
+        } else {
+            self.shared.fetch_sub(ONE, Ordering::AcqRel) / ONE == 1
+        }
     }
 
     /// Rule 6: moves the owner's count into `shared`, once, when the runtime ends.
@@ -315,9 +306,12 @@ impl Life {
         self.bits() & HANDLE != 0
     }
 
-    /// The `JoinHandle` is gone.
-    pub(crate) fn detach(&self) {
-        self.store(self.bits() & !HANDLE);
+    /// The `JoinHandle` is gone. True if that claims the output, as [`Life::take_output`] does.
+    #[inline]
+    pub(crate) fn detach(&self) -> bool {
+        let bits = self.bits();
+        self.store(bits & !(HANDLE | OUTPUT));
+        bits & OUTPUT != 0
     }
 
     /// Claims the output. True for the one caller that may read or drop it.

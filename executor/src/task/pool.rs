@@ -21,30 +21,39 @@ struct Class {
     kept: Cell<u32>,
 }
 
+/// Alignment of pooled cells.
+const ALIGN: usize = 16;
+
 /// The freelists of one runtime. Used by its owner thread only.
 pub(crate) struct Pool {
     classes: [Class; POOL_CLASSES],
 }
 
-/// The layout that is really allocated for `layout`: rounded up to its size class.
-const fn rounded(layout: Layout) -> Layout {
-    if layout.size() > POOL_CLASS_BYTES * POOL_CLASSES || layout.align() > 16 {
-        return layout;
-    }
-    let size = layout.size().next_multiple_of(POOL_CLASS_BYTES);
-    match Layout::from_size_align(size, 16) {
-        Ok(layout) => layout,
-        Err(_) => panic!("a rounded layout is valid"),
-    }
+/// Where cells of one type come from: worked out at compile time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Home {
+    /// What is really allocated: rounded up to the size class.
+    layout: Layout,
+    /// The freelist; `POOL_CLASSES` for cells that are not pooled.
+    class: usize,
 }
 
-/// The class of a rounded layout, if it is pooled.
-const fn class(rounded: Layout) -> Option<usize> {
-    let size = rounded.size();
-    if size == 0 || size > POOL_CLASS_BYTES * POOL_CLASSES || rounded.align() > 16 {
-        return None;
+impl Home {
+    /// The home of cells of type `T`.
+    pub(crate) const fn of<T>() -> Home {
+        assert!(size_of::<T>() != 0, "a cell has a header");
+        if size_of::<T>() > POOL_CLASS_BYTES * POOL_CLASSES || align_of::<T>() > ALIGN {
+            return Home { layout: Layout::new::<T>(), class: POOL_CLASSES };
+        }
+        Home::of_class((size_of::<T>() - 1) / POOL_CLASS_BYTES)
     }
-    Some(size / POOL_CLASS_BYTES - 1)
+
+    const fn of_class(class: usize) -> Home {
+        match Layout::from_size_align((class + 1) * POOL_CLASS_BYTES, ALIGN) {
+            Ok(layout) => Home { layout, class },
+            Err(_) => panic!("a rounded layout is valid"),
+        }
+    }
 }
 
 impl Pool {
@@ -53,83 +62,77 @@ impl Pool {
         Pool { classes: std::array::from_fn(empty) }
     }
 
-    /// Memory for a value of `layout`, which must not be empty.
+    /// Uninitialised memory for a cell of this home.
     #[inline]
-    pub(crate) fn allocate(&self, layout: Layout) -> NonNull<u8> {
-        assert!(layout.size() != 0, "a cell has a header");
-        let layout = rounded(layout);
-        if let Some(class) = class(layout) {
-            let class = &self.classes[class];
-            if let Some(free) = NonNull::new(class.head.get()) {
-                // SAFETY: a non-null head is a cell that `free` put on this list: readable, ours
-                // alone, and its first word is an initialised `Free`.
-                class.head.set(unsafe { free.as_ref() }.next);
-                class.kept.set(class.kept.get() - 1);
-                return free.cast();
-            }
+    pub(crate) fn allocate(&self, home: Home) -> NonNull<u8> {
+        if let Some(class) = self.classes.get(home.class)
+            && let Some(free) = NonNull::new(class.head.get())
+        {
+            // SAFETY: a non-null head is a cell that `free` put on this list: readable, ours
+            // alone, and its first word is an initialised `Free`.
+            class.head.set(unsafe { free.as_ref() }.next);
+            class.kept.set(class.kept.get() - 1);
+            return free.cast();
         }
-        malloc(layout)
+        malloc(home.layout)
     }
 
     /// Takes memory back.
     ///
     /// # Safety
-    /// `memory` came from [`Pool::allocate`] of any pool with this `layout` and is not used again.
+    /// `memory` came from [`Pool::allocate`] of any pool with this `home` and is not used again.
     #[inline]
-    pub(crate) unsafe fn free(&self, memory: NonNull<u8>, layout: Layout) {
-        if let Some(class) = class(rounded(layout)) {
-            let class = &self.classes[class];
-            if class.kept.get() < POOL_CELLS_PER_CLASS {
-                let free = memory.cast::<Free>();
-                // SAFETY: the memory is ours by this function's contract, at least 32 bytes and
-                // 16-aligned (a pooled class), so a `Free` fits.
-                unsafe { free.write(Free { next: class.head.get() }) };
-                class.head.set(free.as_ptr());
-                class.kept.set(class.kept.get() + 1);
-                return;
-            }
+    pub(crate) unsafe fn free(&self, memory: NonNull<u8>, home: Home) {
+        if let Some(class) = self.classes.get(home.class)
+            && class.kept.get() < POOL_CELLS_PER_CLASS
+        {
+            let free = memory.cast::<Free>();
+            // SAFETY: the memory is ours by this function's contract, at least 32 bytes and
+            // 16-aligned (a pooled class), so a `Free` fits.
+            unsafe { free.write(Free { next: class.head.get() }) };
+            class.head.set(free.as_ptr());
+            class.kept.set(class.kept.get() + 1);
+            return;
         }
         // SAFETY: the contract of this function is that of `release`.
-        unsafe { release(memory, layout) };
+        unsafe { release(memory, home) };
     }
 }
 
 #[cold]
 #[inline(never)]
-fn malloc(rounded: Layout) -> NonNull<u8> {
-    // SAFETY: the size is not zero: `allocate` asserts it, and rounding only adds.
-    let memory = unsafe { alloc(rounded) };
-    NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(rounded))
+fn malloc(layout: Layout) -> NonNull<u8> {
+    // SAFETY: the size is not zero: `Home::of` asserts it, and rounding only adds.
+    let memory = unsafe { alloc(layout) };
+    NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout))
 }
 
 /// Gives memory back to malloc, on any thread.
 ///
 /// # Safety
-/// `memory` came from [`Pool::allocate`] with this `layout` and is not used again.
+/// `memory` came from [`Pool::allocate`] with this `home` and is not used again.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn release(memory: NonNull<u8>, layout: Layout) {
-    let layout = rounded(layout);
+pub(crate) unsafe fn release(memory: NonNull<u8>, home: Home) {
     if cfg!(loom) {
         // A model in which a freed cell is used fails at once: nothing in it makes sense any more.
-        // SAFETY: `allocate` got it with this rounded layout, and nobody uses it.
-        unsafe { memory.write_bytes(0xff, layout.size()) };
+        // SAFETY: `allocate` got it with this layout, and nobody uses it.
+        unsafe { memory.write_bytes(0xff, home.layout.size()) };
     }
-    // SAFETY: `allocate` got it from `alloc` with the same rounded layout.
-    unsafe { dealloc(memory.as_ptr(), layout) };
+    // SAFETY: `allocate` got it from `alloc` with the same layout.
+    unsafe { dealloc(memory.as_ptr(), home.layout) };
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
         for (index, class) in self.classes.iter().enumerate() {
-            let bytes = (index + 1) * POOL_CLASS_BYTES;
-            let Ok(layout) = Layout::from_size_align(bytes, 16) else { continue };
+            let home = Home::of_class(index);
             let mut head = class.head.replace(ptr::null_mut());
             while let Some(free) = NonNull::new(head) {
                 // SAFETY: as in `allocate`: a cell on the list is readable and ours alone.
                 head = unsafe { free.as_ref() }.next;
-                // SAFETY: every cell of this class was allocated with this rounded layout.
-                unsafe { release(free.cast(), layout) };
+                // SAFETY: every cell of this class was allocated with the layout of this home.
+                unsafe { release(free.cast(), home) };
             }
         }
     }

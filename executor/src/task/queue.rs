@@ -22,42 +22,39 @@ use std::sync::{Arc, Weak};
 thread_local! {
     /// The loop this thread is inside of. Without destructor, so that wakers may be used in the
     /// destructors of other thread-locals.
-    static CORE: Cell<Owner> = const { Cell::new(Owner(ptr::null())) };
+    static CORE: Cell<*const ()> = const { Cell::new(ptr::null()) };
 }
 
 // Loom has threads of its own, and does not know `const` initialisers.
 #[cfg(loom)]
 loom::thread_local! {
-    static CORE: Cell<Owner> = Cell::new(Owner(ptr::null()));
-}
-
-/// The loop this thread is inside of, as an identity.
-#[inline]
-pub(crate) fn current_owner() -> Owner {
-    CORE.with(Cell::get)
+    static CORE: Cell<*const ()> = Cell::new(ptr::null());
 }
 
 /// Calls `f` with the core this thread is inside of.
 #[inline]
 pub(crate) fn with_core<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
-    let owner = current_owner();
-    if owner.0.is_null() {
-        return None;
-    }
+    let owner = Owner(NonNull::new(CORE.with(Cell::get).cast_mut())?);
     // SAFETY: CORE is not null only while an `Entered` guard below us on the stack borrows the
     // `Arc` that keeps this core allocated.
     Some(f(unsafe { owner.core() }))
 }
 
 impl Owner {
+    /// Whether this thread is inside of the loop.
+    #[inline]
+    pub(crate) fn is_current(self) -> bool {
+        ptr::eq(CORE.with(Cell::get), self.0.as_ptr())
+    }
+
     /// The core behind the identity.
     ///
     /// # Safety
     /// The core is allocated: the caller holds a reference to one of its cells, or is inside of it.
     #[inline]
     pub(crate) unsafe fn core<'a>(self) -> &'a Core {
-        // SAFETY: an owner is made from the `Arc` alone, and is alive by the contract.
-        unsafe { &*self.0.cast::<Core>() }
+        // SAFETY: an owner is made from `Arc<Core>::as_ptr` alone, and is alive by the contract.
+        unsafe { self.0.cast::<Core>().as_ref() }
     }
 
     /// A counted reference to the core, for what must outlive the cell at hand.
@@ -65,7 +62,7 @@ impl Owner {
     /// # Safety
     /// As for [`Owner::core`].
     pub(crate) unsafe fn arc(self) -> Arc<Core> {
-        let core = self.0.cast::<Core>();
+        let core = self.0.cast::<Core>().as_ptr().cast_const();
         // SAFETY: `core` came from an `Arc` that is alive by the contract of this function.
         unsafe { Arc::increment_strong_count(core) };
         // SAFETY: the count taken in the line above becomes this `Arc`.
@@ -156,7 +153,7 @@ impl Cells {
     pub(crate) unsafe fn unlink(&self, cell: NonNull<TaskHeader>) {
         // SAFETY: a linked cell is alive.
         let cell = unsafe { cell.as_ref() };
-        let (previous, following) = (cell.previous.take(), cell.following.take());
+        let (previous, following) = (cell.previous.get(), cell.following.get());
         match previous {
             // SAFETY: neighbours in the list are linked, so alive.
             Some(previous) => unsafe { previous.as_ref() }.following.set(following),
@@ -211,7 +208,7 @@ pub(crate) enum Message {
 /// The core of a loop. Its address is the loop's identity.
 pub(crate) struct Core {
     /// That address, as the `Arc` knows it: counts are changed, and the core is freed through it.
-    identity: Owner,
+    pub(crate) identity: Owner,
     // For any thread.
     pub(crate) inbox: Inbox<Message>,
     pub(crate) notifier: Notifier,
@@ -239,7 +236,7 @@ unsafe impl Send for Core {}
 
 /// Keeps CORE set.
 pub(crate) struct Entered<'a> {
-    outer: Owner,
+    outer: *const (),
     _core: &'a Arc<Core>,
 }
 
@@ -251,13 +248,14 @@ impl Drop for Entered<'_> {
 
 /// Enters a loop. Guards are dropped in reverse order: callers keep them on the stack.
 pub(crate) fn enter(core: &Arc<Core>) -> Entered<'_> {
-    Entered { outer: CORE.with(|current| current.replace(core.owner())), _core: core }
+    let owner = core.owner().0.as_ptr();
+    Entered { outer: CORE.with(|current| current.replace(owner)), _core: core }
 }
 
 impl Core {
     pub(crate) fn new(notifier: Notifier) -> Arc<Core> {
         Arc::new_cyclic(|core: &Weak<Core>| Core {
-            identity: Owner(core.as_ptr().cast()),
+            identity: Owner(NonNull::new(core.as_ptr().cast_mut().cast()).expect("an address")),
             inbox: Inbox::new(),
             notifier,
             keep_alive: AtomicUsize::new(0),
@@ -274,10 +272,10 @@ impl Core {
         })
     }
 
-    /// The identity of this loop.
+    /// The identity of this loop, for what neither counts nor frees the core through it.
     #[inline]
     pub(crate) fn owner(&self) -> Owner {
-        self.identity
+        Owner(NonNull::from(self).cast())
     }
 
     /// Sends a message, on any thread.
@@ -395,7 +393,7 @@ impl Core {
     /// the inbox and takes out what has thread affinity. All futures and outputs are gone, and
     /// the thread is not inside the loop any more: wakers that are used meanwhile go by `shared`.
     pub(crate) fn close(self: &Arc<Self>) {
-        assert!(current_owner() != self.owner(), "a loop is closed from outside");
+        assert!(!self.owner().is_current(), "a loop is closed from outside");
         while let Some(cell) = self.cells.first.get() {
             // SAFETY: it is the first of this list.
             unsafe { self.cells.unlink(cell) };
@@ -443,10 +441,10 @@ unsafe fn dispose_remote(verb: Verb, task: NonNull<TaskHeader>) {
     // SAFETY: nobody holds a reference any more, so it is ours alone.
     let owner = unsafe { TaskHeader::owner(task) };
     // SAFETY: as above.
-    let layout = unsafe { task.as_ref() }.header.vtable.layout;
-    // SAFETY: the cell came from the pool with the layout of its table. Nothing in it needs to be
+    let home = unsafe { task.as_ref() }.header.vtable.home;
+    // SAFETY: the cell came from the pool with the home of its table. Nothing in it needs to be
     // dropped: future, output and joiner went at the end of the runtime, the activation is empty.
-    unsafe { pool::release(task.cast(), layout) };
+    unsafe { pool::release(task.cast(), home) };
     // SAFETY: the orphan owned one count of its core, taken in `close`.
-    unsafe { Arc::decrement_strong_count(owner.0.cast::<Core>()) };
+    unsafe { Arc::decrement_strong_count(owner.0.cast::<Core>().as_ptr().cast_const()) };
 }

@@ -4,11 +4,13 @@
 #![allow(unsafe_code, reason = "the RawWaker contract; see the unsafe fence in ARCHITECTURE.md")]
 
 use crate::task::error::JoinError;
-use crate::task::header::{Owner, TaskHeader};
-use crate::task::life::{Dropped, Life, RemoteDropped, Schedule};
-use crate::task::queue::{Core, Message, TaskMessage, Verb, current_owner};
+use crate::task::header::TaskHeader;
+use crate::task::life::{Dropped, RemoteDropped, Schedule};
+use crate::task::pool::Home;
+use crate::task::queue::{Core, Message, TaskMessage, Verb};
+use lunation_context::Activation;
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 
@@ -64,26 +66,69 @@ pub(crate) fn hold_first(mut at: Option<NonNull<TaskHeader>>) -> Option<NonNull<
 #[inline]
 pub(crate) unsafe fn drop_local(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: alive by the reference.
-    if unsafe { TaskHeader::life(task) }.drop_local() == Dropped::Last {
+    let home = unsafe { task.as_ref() }.header.vtable.home;
+    // SAFETY: the contract is this function's; it is the home of the cell.
+    unsafe { drop_local_at(task, core, home) };
+}
+
+/// [`drop_local`] for a caller that knows the home of the cell.
+///
+/// # Safety
+/// As there.
+#[inline]
+pub(crate) unsafe fn drop_local_at(task: NonNull<TaskHeader>, core: &Core, home: Home) {
+    // SAFETY: alive by the reference.
+    match unsafe { TaskHeader::life(task) }.drop_local() {
+        Dropped::Alive => {}
         // SAFETY: that was the last reference.
-        unsafe { free(task, core) };
+        Dropped::Last => unsafe { free(task, core, home) },
+        // SAFETY: as this function.
+        Dropped::Undecided => unsafe { drop_local_remote(task, core) },
+    }
+}
+
+/// # Safety
+/// As [`drop_local`], which was undecided.
+#[cold]
+#[inline(never)]
+unsafe fn drop_local_remote(task: NonNull<TaskHeader>, core: &Core) {
+    // SAFETY: alive by the reference.
+    let header = unsafe { task.as_ref() };
+    if header.life.drop_local_remote() {
+        // SAFETY: that was the last reference.
+        unsafe { free(task, core, header.header.vtable.home) };
     }
 }
 
 /// Frees a cell on the owner thread.
 ///
 /// # Safety
-/// No reference is left; future and output are gone.
-pub(crate) unsafe fn free(task: NonNull<TaskHeader>, core: &Core) {
+/// No reference is left; future and output are gone; `home` is that of the cell's table.
+#[inline]
+unsafe fn free(task: NonNull<TaskHeader>, core: &Core, home: Home) {
     // SAFETY: every cell is in the list from its creation to this call.
     unsafe { core.cells.unlink(task) };
     // SAFETY: the cell is ours alone now.
-    let layout = unsafe { task.as_ref() }.header.vtable.layout;
+    if unsafe { task.as_ref() }.is_bare() {
+        // SAFETY: the memory came from this pool with the home of the cell's table; what is left
+        // in the header needs no drop.
+        unsafe { core.pool.free(task.cast(), home) };
+    } else {
+        // SAFETY: as above; off the list, and ours alone.
+        unsafe { drop_and_free(task, core, home) };
+    }
+}
+
+/// # Safety
+/// As [`free`], of a cell that is in no list any more.
+#[cold]
+#[inline(never)]
+unsafe fn drop_and_free(task: NonNull<TaskHeader>, core: &Core, home: Home) {
     // SAFETY: the header is initialised and not used again. What its drop runs (user values in
     // a frame or a resource's extensions) finds a cell that nobody can reach any more.
     unsafe { task.drop_in_place() };
-    // SAFETY: the memory came from this pool with the layout of the cell's table.
-    unsafe { core.pool.free(task.cast(), layout) };
+    // SAFETY: the memory came from this pool with the home of the cell's table.
+    unsafe { core.pool.free(task.cast(), home) };
 }
 
 /// Sends a message about a task.
@@ -140,7 +185,7 @@ unsafe fn clone(data: *const ()) -> RawWaker {
     let owner = unsafe { TaskHeader::owner(task) };
     // SAFETY: as above.
     let life = unsafe { TaskHeader::life(task) };
-    if owner == current_owner() {
+    if owner.is_current() {
         life.clone_local();
     } else {
         life.clone_remote();
@@ -152,7 +197,7 @@ unsafe fn wake(data: *const ()) {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
     let owner = unsafe { TaskHeader::owner(task) };
-    if owner == current_owner() {
+    if owner.is_current() {
         // SAFETY: we are inside that loop.
         let core = unsafe { owner.core() };
         schedule(task, core);
@@ -169,7 +214,7 @@ unsafe fn wake_by_ref(data: *const ()) {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
     let owner = unsafe { TaskHeader::owner(task) };
-    if owner == current_owner() {
+    if owner.is_current() {
         // SAFETY: we are inside that loop.
         schedule(task, unsafe { owner.core() });
     } else {
@@ -181,7 +226,7 @@ unsafe fn drop_waker(data: *const ()) {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
     let owner = unsafe { TaskHeader::owner(task) };
-    if owner == current_owner() {
+    if owner.is_current() {
         // SAFETY: we are inside that loop.
         let core = unsafe { owner.core() };
         // SAFETY: we own the waker's reference.
@@ -196,7 +241,8 @@ unsafe fn drop_waker(data: *const ()) {
 pub(crate) fn accept(message: TaskMessage, core: &Core) {
     let TaskMessage { verb, task } = message;
     // SAFETY: the message carries a reference, or the right to free.
-    let life = unsafe { &task.as_ref().life };
+    let header = unsafe { task.as_ref() };
+    let life = &header.life;
     match verb {
         Verb::Wake => {
             life.take_notification_remote();
@@ -206,7 +252,7 @@ pub(crate) fn accept(message: TaskMessage, core: &Core) {
         // SAFETY: the message carries the reference of the `JoinHandle`.
         Verb::Detach => return unsafe { detach_local(task, core) },
         // SAFETY: the message carries the right to free.
-        Verb::Free => return unsafe { free(task, core) },
+        Verb::Free => return unsafe { free(task, core, header.header.vtable.home) },
         Verb::Drop => {}
     }
     // References are fungible: that of the message is given back by the owner's rule (rule 3).
@@ -226,29 +272,60 @@ fn abort_local(task: NonNull<TaskHeader>, core: &Core) {
 ///
 /// # Safety
 /// The caller owns the handle's reference; we are inside the task's loop.
+#[inline]
 unsafe fn detach_local(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: alive by the reference.
     let header = unsafe { task.as_ref() };
-    header.life.detach();
-    discard_output(header, core);
-    let joiner = header.joiner.take();
-    core.guard(&header.header.activation, move || drop(joiner));
+    if header.life.detach() {
+        drop_claimed_output(header, core);
+    }
+    if let Some(joiner) = header.joiner.take() {
+        drop_joiner(header, core, joiner);
+    }
     // SAFETY: the handle's reference, given back once.
     unsafe { drop_local(task, core) };
+}
+
+/// Wakes whoever awaits a task that has ended.
+#[inline(never)]
+pub(crate) fn wake_joiner(header: &TaskHeader, core: &Core, joiner: Waker) {
+    core.guard(&header.header.activation, move || joiner.wake());
+}
+
+#[cold]
+#[inline(never)]
+fn drop_joiner(header: &TaskHeader, core: &Core, joiner: Waker) {
+    core.guard(&header.header.activation, move || drop(joiner));
 }
 
 /// Drops an unread output in the task's resource, and then its frame.
 pub(crate) fn discard_output(header: &TaskHeader, core: &Core) {
     if header.life.take_output() {
-        // SAFETY: we have won `take_output`, inside the loop; the reference is alive for the call.
-        unsafe { (header.ops().drop_output)(NonNull::from(header), core.owner()) };
-        release_frame(header, core);
+        drop_claimed_output(header, core);
     }
 }
 
-fn release_frame(header: &TaskHeader, core: &Core) {
-    let frame = header.header.activation.take_frame();
-    core.guard(&header.header.activation, move || drop(frame));
+/// The output was claimed by `take_output` or `detach`.
+#[cold]
+#[inline(never)]
+fn drop_claimed_output(header: &TaskHeader, core: &Core) {
+    // SAFETY: the caller has won it, inside the loop; the reference is alive for the call.
+    unsafe { (header.ops().drop_output)(NonNull::from(header), core.owner()) };
+    release_frame(header, core);
+}
+
+/// Drops what a task has left of its context.
+#[inline]
+pub(crate) fn release_frame(header: &TaskHeader, core: &Core) {
+    let activation = &header.header.activation;
+    if activation.has_frame() {
+        drop_frame(core, activation);
+    }
+}
+
+#[inline(never)]
+fn drop_frame(core: &Core, activation: &Activation) {
+    core.guard(activation, || activation.release());
 }
 
 /// A counted reference to a task, usable on any thread.
@@ -265,26 +342,21 @@ unsafe impl Send for TaskRef {}
 unsafe impl Sync for TaskRef {}
 
 impl TaskRef {
-    fn life(&self) -> &Life {
+    fn header(&self) -> &TaskHeader {
         // SAFETY: the reference that `self` owns keeps the cell alive.
-        unsafe { TaskHeader::life(self.task) }
-    }
-
-    fn owner(&self) -> Owner {
-        // SAFETY: as above.
-        unsafe { TaskHeader::owner(self.task) }
+        unsafe { self.task.as_ref() }
     }
 
     /// The task's loop, if this thread is inside of it.
     fn core(&self) -> Option<&Core> {
-        let owner = self.owner();
+        let owner = self.header().owner;
         // SAFETY: we are inside that loop.
-        (owner == current_owner()).then(|| unsafe { owner.core() })
+        owner.is_current().then(|| unsafe { owner.core() })
     }
 
     /// Whether the task has ended.
     pub(crate) fn is_complete(&self) -> bool {
-        self.life().is_complete()
+        self.header().life.is_complete()
     }
 
     /// Marks the task for cancellation.
@@ -292,7 +364,7 @@ impl TaskRef {
         match self.core() {
             Some(core) => abort_local(self.task, core),
             None => {
-                self.life().clone_remote();
+                self.header().life.clone_remote();
                 // SAFETY: the reference made in the line above goes with the message.
                 unsafe { send_remote(Verb::Abort, self.task) };
             }
@@ -303,8 +375,8 @@ impl TaskRef {
 impl Clone for TaskRef {
     fn clone(&self) -> TaskRef {
         match self.core() {
-            Some(_) => self.life().clone_local(),
-            None => self.life().clone_remote(),
+            Some(_) => self.header().life.clone_local(),
+            None => self.header().life.clone_remote(),
         }
         TaskRef { task: self.task }
     }
@@ -350,8 +422,7 @@ impl<T> JoinRef<T> {
         let Some(core) = self.task.core() else {
             return Poll::Ready(Err(self.cancelled_by_the_end()));
         };
-        // SAFETY: our reference keeps the cell alive, and we are inside its loop.
-        let header = unsafe { self.task.task.as_ref() };
+        let header = self.task.header();
         if !header.life.is_complete() {
             let joiner = header.joiner.take();
             let (keep, old) = match joiner {
@@ -363,12 +434,11 @@ impl<T> JoinRef<T> {
             return Poll::Pending;
         }
         assert!(header.life.take_output(), "a JoinHandle was polled after it had given its output");
-        let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
-        // SAFETY: we have won `take_output`, and the address is one for the output's type: `T` is
-        // the output of the cell's future (contract of `new`).
-        unsafe { (header.ops().read_output)(self.task.task, output.as_mut_ptr().cast()) };
-        // SAFETY: `read_output` has written it.
-        let output = unsafe { output.assume_init() };
+        // SAFETY: within the cell, by its table.
+        let output = unsafe { self.task.task.byte_add(header.header.vtable.output_at) };
+        // SAFETY: we have won `take_output`: the output is there and read this once; `T` is the
+        // output of the cell's future (contract of `new`).
+        let output = unsafe { output.cast::<Result<T, JoinError>>().read() };
         release_frame(header, core);
         Poll::Ready(output)
     }
@@ -376,7 +446,7 @@ impl<T> JoinRef<T> {
     #[track_caller]
     fn cancelled_by_the_end(&self) -> JoinError {
         // SAFETY: our reference keeps the cell, and the cell its core.
-        let core = unsafe { self.task.owner().core() };
+        let core = unsafe { self.task.header().owner.core() };
         assert!(
             core.inbox.is_closed(),
             "a JoinHandle was polled outside of the runtime that its task runs in: await it \

@@ -3,3 +3,6 @@
 mod heap;
 
 pub(crate) mod lists;
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use lunation_context::{Activation, Frame, Resource, ResourceKind};
+use lunation_context::{Activation, AsyncId, Frame, Resource, ResourceKind};
 use mio::Interest;
 use mio::net::{TcpListener as Socket, TcpStream as Connection};
 
@@ -142,6 +142,11 @@ impl TcpListener {
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let result = ready!(self.io.poll_now(cx, Direction::Read, accept));
         Poll::Ready(self.accepted(result, Location::caller()))
+    }
+
+    /// The id of its async resource, the `TCPSERVERWRAP`. Works on every thread.
+    pub fn async_id(&self) -> AsyncId {
+        self.io.async_id()
     }
 
     /// The address it listens on: with port 0, the port that the system chose.

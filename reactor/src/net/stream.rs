@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use lunation_context::{Frame, Resource, ResourceKind};
+use lunation_context::{AsyncId, Frame, Resource, ResourceKind};
 use mio::Interest;
 use mio::net::TcpStream as Socket;
 use socket2::SockRef;
@@ -273,6 +273,12 @@ impl TcpStream {
     /// belongs to another thread's runtime.
     pub async fn shutdown(&mut self) -> io::Result<()> {
         self.io.end_writing()
+    }
+
+    /// The id of its async resource, the `TCPWRAP`: the trigger for what its bytes cause. Works on
+    /// every thread.
+    pub fn async_id(&self) -> AsyncId {
+        self.io.async_id()
     }
 
     /// The peer's address.

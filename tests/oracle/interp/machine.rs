@@ -32,7 +32,8 @@ impl From<Value> for Stored {
 /// One instance of the program: a storage of its own for each run.
 #[derive(Debug)]
 pub(super) struct Store {
-    pub(super) storage: AsyncLocalStorage<Stored>,
+    /// Counted, since channels of the program keep it too.
+    pub(super) storage: Rc<AsyncLocalStorage<Stored>>,
     default: Value,
 }
 
@@ -42,7 +43,7 @@ impl Store {
             Some(_) => AsyncLocalStorage::builder().default_value(|| Stored::Default).build(),
             None => AsyncLocalStorage::new(),
         };
-        Store { storage, default: instance.default }
+        Store { storage: Rc::new(storage), default: instance.default }
     }
 
     pub(super) fn get(&self) -> Value {

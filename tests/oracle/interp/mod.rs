@@ -13,6 +13,7 @@
 //!
 //! Used by the tests in `tests/oracle` and by `examples/replay.rs`, which includes it by path.
 
+mod events;
 mod inline;
 mod machine;
 mod on_time;

@@ -4,10 +4,6 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 
-/// Features whose statements cannot be executed yet: the runtime has no emitters and no diagnostics
-/// channels.
-const MISSING: [&str; 2] = ["emitters", "channels"];
-
 #[derive(Debug, Deserialize)]
 pub(crate) struct Program {
     pub(crate) name: String,
@@ -179,21 +175,55 @@ pub(crate) enum Stmt {
         slot: Slot,
     },
 
-    /// The statements of the features in [`MISSING`]. Their fields come with their implementation.
-    #[serde(
-        alias = "emitter",
-        alias = "on",
-        alias = "once",
-        alias = "off",
-        alias = "emit",
-        alias = "destroyEmitter",
-        alias = "bindStore",
-        alias = "unbindStore",
-        alias = "subscribe",
-        alias = "publish",
-        alias = "runStores"
-    )]
-    Missing,
+    Emitter {
+        slot: Slot,
+        #[serde(rename = "type")]
+        kind: String,
+    },
+    On {
+        slot: Slot,
+        event: String,
+        body: Body,
+    },
+    Once {
+        slot: Slot,
+        event: String,
+        body: Body,
+    },
+    Off {
+        slot: Slot,
+        event: String,
+    },
+    Emit {
+        slot: Slot,
+        event: String,
+    },
+    DestroyEmitter {
+        slot: Slot,
+    },
+
+    BindStore {
+        ch: Slot,
+        als: usize,
+        add: Option<i64>,
+    },
+    UnbindStore {
+        ch: Slot,
+        als: usize,
+    },
+    Subscribe {
+        ch: Slot,
+        body: Body,
+    },
+    Publish {
+        ch: Slot,
+        value: Value,
+    },
+    RunStores {
+        ch: Slot,
+        value: Value,
+        body: Body,
+    },
 }
 
 impl Program {
@@ -206,11 +236,6 @@ impl Program {
 
     pub(crate) fn needs(&self, feature: &str) -> bool {
         self.needs.iter().any(|need| need == feature)
-    }
-
-    /// The features the program uses and the runtime lacks.
-    pub(crate) fn missing(&self) -> Vec<&'static str> {
-        MISSING.into_iter().filter(|feature| self.needs(feature)).collect()
     }
 
     /// The instances some `disable` statement of the program names, each once.
@@ -247,7 +272,11 @@ fn visit(body: &[Stmt], found: &mut impl FnMut(&Stmt)) {
             | Stmt::Arun { body, .. }
             | Stmt::Acall { body }
             | Stmt::Repeat { body, .. }
-            | Stmt::RunIn { body, .. } => visit(body, found),
+            | Stmt::RunIn { body, .. }
+            | Stmt::On { body, .. }
+            | Stmt::Once { body, .. }
+            | Stmt::Subscribe { body, .. }
+            | Stmt::RunStores { body, .. } => visit(body, found),
             Stmt::Try { body, handler } => {
                 visit(body, found);
                 visit(handler, found);

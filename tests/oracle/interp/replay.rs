@@ -48,16 +48,12 @@ pub(crate) struct Run {
 /// Why a program is not run.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    Missing(Vec<&'static str>),
     NeedsVirtualClock,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Missing(features) => {
-                write!(f, "skipped: the runtime has no {} yet", features.join(" and no "))
-            }
             Refusal::NeedsVirtualClock => write!(f, "skipped: needs the virtual clock"),
         }
     }
@@ -67,16 +63,12 @@ impl fmt::Display for Refusal {
 ///
 /// # Errors
 ///
-/// The program needs what the runtime lacks, or another clock.
+/// The program needs another clock.
 ///
 /// # Panics
 ///
 /// On a panic that is no `throw` of the program, and if the system refuses a runtime.
 pub(crate) fn replay(program: &Program, options: &Options) -> Result<Run, Refusal> {
-    let missing = program.missing();
-    if !missing.is_empty() {
-        return Err(Refusal::Missing(missing));
-    }
     let scale = match options.pace {
         Pace::Real { .. } if program.clock == Clock::Virtual => {
             return Err(Refusal::NeedsVirtualClock);

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use lunation::AsyncResource;
 
+use super::events::{Channel, Emitter};
 use super::program::Slot;
 use super::task::{Event, Task};
 use super::timers::Alarm;
@@ -75,6 +76,8 @@ pub(super) struct Slots {
     pub(super) snapshots: Table<Restore>,
     pub(super) bound: Table<Bound>,
     pub(super) resources: Table<AsyncResource>,
+    pub(super) emitters: Table<Emitter>,
+    pub(super) channels: Table<Channel>,
     /// Every task of the program, in order of spawn.
     pub(super) spawned: RefCell<Vec<Rc<Task>>>,
 }
@@ -94,6 +97,8 @@ impl Slots {
         self.snapshots.clear();
         self.bound.clear();
         self.resources.clear();
+        self.emitters.clear();
+        self.channels.clear();
         drop(self.spawned.take());
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn catch(f: impl FnOnce()) -> Result<(), Thrown> {
 }
 
 /// Type names live for ever in a `ResourceKind`; each is kept once for the process.
-fn user_kind(name: &str) -> ResourceKind {
+pub(super) fn user_kind(name: &str) -> ResourceKind {
     static NAMES: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let known = names.get(name).copied();
@@ -126,7 +126,6 @@ impl Machine {
                 resource.emit_destroy();
             }),
 
-            Stmt::Missing => unreachable!("a program whose `needs` name it is refused"),
             Stmt::Tick
             | Stmt::Sleep { .. }
             | Stmt::YieldImmediate
@@ -135,6 +134,8 @@ impl Machine {
             | Stmt::Wait { .. }
             | Stmt::Arun { .. }
             | Stmt::Acall { .. } => panic!("{stmt:?} waits, and its body may not"),
+
+            _ => self.step_event(stmt),
         }
     }
 

@@ -1,0 +1,52 @@
+//! Failures of code that this crate calls for nobody in particular: where they go.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::current::{execution_async_id, execution_async_resource};
+use crate::hooks::message_of;
+
+/// Takes what a subscriber or a transform of a diagnostics channel has panicked with; it is
+/// called at once, in the context of the failure. What it returns was not taken.
+///
+/// It must not panic.
+pub type FailureHandler = fn(Box<dyn Any + Send>) -> Option<Box<dyn Any + Send>>;
+
+thread_local! {
+    static FAILURE_HANDLER: Cell<Option<FailureHandler>> = const { Cell::new(None) };
+}
+
+/// Sets who takes this thread's failures, and returns who did before. For runtimes: they hand
+/// failures to their own handler of unhandled panics.
+///
+/// What nobody takes is reported on standard error.
+pub fn set_failure_handler(handler: Option<FailureHandler>) -> Option<FailureHandler> {
+    FAILURE_HANDLER.replace(handler)
+}
+
+/// Calls `f`; a panic of it ends here and goes to the handler. `None` if it has panicked.
+pub(crate) fn contain<R>(f: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(result) => Some(result),
+        Err(payload) => {
+            fail(payload);
+            None
+        }
+    }
+}
+
+#[cold]
+fn fail(payload: Box<dyn Any + Send>) {
+    let payload = match FAILURE_HANDLER.get() {
+        Some(handler) => handler(payload),
+        None => Some(payload),
+    };
+    if let Some(payload) = payload {
+        let (id, kind) = (execution_async_id(), execution_async_resource().kind());
+        let message = message_of(&*payload);
+        // Nobody is left to tell if standard error is gone.
+        let _ = writeln!(std::io::stderr(), "lunation: unhandled panic in {kind} {id}: {message}");
+    }
+}

@@ -1,0 +1,82 @@
+//! After warm-up spawning, yielding and joining allocate nothing.
+
+use lunation_executor::{JoinHandle, Runtime, microtask, next_tick, queue_microtask, spawn, tick};
+use std::cell::Cell;
+
+/// Cells of one size that the pool keeps.
+const KEPT: usize = 4096;
+
+/// Spawns as many tasks as `tasks` has room for, lets each yield twice, and joins them.
+async fn spawn_yield_join(tasks: &mut Vec<JoinHandle<usize>>) {
+    for n in 0..tasks.capacity() {
+        tasks.push(spawn(async move {
+            microtask().await;
+            microtask().await;
+            n
+        }));
+    }
+    for (n, task) in tasks.drain(..).enumerate() {
+        assert_eq!(task.await.unwrap(), n);
+    }
+}
+
+/// How often `block_on(f())` allocates on this thread once it has run three times.
+fn allocations_of(runtime: &Runtime, mut f: impl AsyncFnMut()) -> u64 {
+    for _ in 0..3 {
+        runtime.block_on(f());
+    }
+    allocation_counter::measure(|| runtime.block_on(f())).count_total
+}
+
+#[test]
+fn tasks_allocate_nothing() {
+    let runtime = Runtime::new();
+    for live in [1, 100, KEPT] {
+        let mut tasks = Vec::with_capacity(live);
+        let count = allocations_of(&runtime, async || spawn_yield_join(&mut tasks).await);
+        assert_eq!(count, 0, "{live} live tasks");
+    }
+}
+
+#[test]
+fn what_the_pool_does_not_keep_is_allocated() {
+    let runtime = Runtime::new();
+    let mut tasks = Vec::with_capacity(KEPT + 10);
+    let count = allocations_of(&runtime, async || spawn_yield_join(&mut tasks).await);
+    assert!((10..=11).contains(&count), "{count}");
+}
+
+#[test]
+fn detached_tasks_and_callbacks_allocate_nothing() {
+    let runtime = Runtime::new();
+    let done = std::rc::Rc::new(Cell::new(0));
+    let count = allocations_of(&runtime, async || {
+        for _ in 0..1000 {
+            let (task, micro, ticks) = (done.clone(), done.clone(), done.clone());
+            drop(spawn(async move { task.set(task.get() + 1) }));
+            queue_microtask(move || micro.set(micro.get() + 1));
+            next_tick(move || ticks.set(ticks.get() + 1));
+        }
+        spawn(tick()).await.unwrap();
+    });
+    // `tick` keeps its place in an allocation of its own.
+    assert_eq!(count, 1);
+    assert_eq!(done.get(), 4 * 3000);
+}
+
+#[test]
+fn wakers_allocate_nothing() {
+    let runtime = Runtime::new();
+    let count = allocations_of(&runtime, async || {
+        std::future::poll_fn(|context| {
+            let wakers = [context.waker().clone(), context.waker().clone()];
+            for waker in wakers {
+                waker.wake();
+            }
+            std::task::Poll::Ready(())
+        })
+        .await;
+        microtask().await;
+    });
+    assert_eq!(count, 0);
+}

@@ -1,0 +1,58 @@
+//! What went wrong in a server that goes on.
+
+use std::any::Any;
+use std::fmt;
+use std::io::{self, Write};
+
+/// Something that failed in a server, which goes on: see [`Serve::on_failure`].
+///
+/// [`Serve::on_failure`]: crate::http::Serve::on_failure
+#[non_exhaustive]
+pub enum Failure {
+    /// No connection could be accepted, above all because the process is out of descriptors. The
+    /// server tries again after a pause.
+    Accept(io::Error),
+    /// A connection ended with an error: bad input, a time limit, a peer that has gone, an error of
+    /// the service or of a response body.
+    Connection(hyper::Error),
+    /// The service, its future or a response body panicked with this payload.
+    Panic(Box<dyn Any + Send>),
+}
+
+impl Failure {
+    /// What is done without a handler. Panics were printed by the panic hook, and peers that break
+    /// off are everyday life.
+    pub(super) fn report(&self) {
+        if let Failure::Accept(_) = self {
+            // A server must not die of a closed stderr.
+            let _ = writeln!(io::stderr(), "{self}");
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Accept(error) => write!(f, "no connection accepted: {error}"),
+            Failure::Connection(error) => write!(f, "connection ended: {error}"),
+            Failure::Panic(payload) => write!(f, "request panicked: {}", message(&**payload)),
+        }
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Accept(error) => f.debug_tuple("Accept").field(error).finish(),
+            Failure::Connection(error) => f.debug_tuple("Connection").field(error).finish(),
+            Failure::Panic(payload) => f.debug_tuple("Panic").field(&message(&**payload)).finish(),
+        }
+    }
+}
+
+/// The text of a panic's payload.
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a value that is not a string")
+}

@@ -1,0 +1,200 @@
+//! What runs in a request, and what it sees.
+
+use std::cell::RefCell;
+use std::future::pending;
+use std::rc::Rc;
+use std::time::Duration;
+
+use lunation::{
+    AsyncHooks, AsyncId, AsyncLocalStorage, Inherit, ResourceKind, ResourceRef, create_hook,
+    execution_async_id, execution_async_resource, http, spawn, time, trigger_async_id,
+};
+
+use crate::client::{Client, get, reply};
+use crate::support::{Journal, Noted, REQUEST, listen, run, start, stream, text};
+
+#[test]
+fn everything_of_a_request_runs_in_it() {
+    run(async {
+        let journal = Journal::default();
+        let noted = journal.clone();
+        let handler = move |_| {
+            let journal = noted.clone();
+            journal.note("call");
+            async move {
+                let _dropped = Noted(journal.clone(), "future");
+                time::sleep(Duration::from_millis(1)).await;
+                journal.note("after an await");
+                stream(&["a", "b"], &journal, false)
+            }
+        };
+        let server = start(handler, |server| server).await;
+        let mut client = Client::connect(server.address).await;
+        let one = ["call", "after an await", "drop of future", "body", "body", "body"];
+        for request in [1, 2] {
+            assert_eq!(client.get("/").await, reply(200, "ab"));
+            let steps = one.iter().chain(&["drop of body"]);
+            let expected: Vec<_> = steps.map(|step| format!("{step}: Some({request})")).collect();
+            assert_eq!(journal.take(), expected);
+        }
+    });
+}
+
+#[test]
+fn pipelined_requests_do_not_see_each_other() {
+    run(async {
+        async fn handler() -> Option<u32> {
+            let id = REQUEST.cloned();
+            time::sleep(Duration::from_millis(1)).await;
+            let in_task = spawn(async { REQUEST.cloned() }).await.expect("no panic");
+            (id == in_task).then_some(id).flatten()
+        }
+        let journal = Journal::default();
+        let noted = journal.clone();
+        let server = start(
+            move |_| {
+                let journal = noted.clone();
+                async move {
+                    journal.note(&format!("{:?}", handler().await));
+                    REQUEST.enter_with(1000);
+                    text("ok")
+                }
+            },
+            |server| server,
+        )
+        .await;
+        let mut client = Client::connect(server.address).await;
+        client.send(&get("/").repeat(20)).await;
+        for _ in 0..20 {
+            assert_eq!(client.reply().await, reply(200, "ok"));
+        }
+        let expected: Vec<_> = (1..=20).map(|id| format!("Some({id}): Some({id})")).collect();
+        assert_eq!(journal.take(), expected);
+    });
+}
+
+#[test]
+fn requests_start_from_the_context_of_serve() {
+    static SERVER: AsyncLocalStorage<&str> = AsyncLocalStorage::new();
+    static PRIVATE: AsyncLocalStorage<&str> =
+        AsyncLocalStorage::builder().inherit(Inherit::Never).build();
+
+    run(async {
+        let (listener, address) = listen().await;
+        let handler = |_| async {
+            assert_eq!((SERVER.cloned(), PRIVATE.cloned()), (Some("at serve"), None));
+            SERVER.enter_with("changed by a request");
+            text("ok")
+        };
+        let server = {
+            let (_server, _private) = (SERVER.enter("at serve"), PRIVATE.enter("at serve"));
+            http::serve(listener, hyper::service::service_fn(handler))
+        };
+        SERVER.enter_with("later");
+        drop(spawn(server.into_future()));
+        let mut client = Client::connect(address).await;
+        assert_eq!(client.get("/").await, reply(200, "ok"));
+        assert_eq!(client.get("/").await, reply(200, "ok"));
+    });
+}
+
+#[test]
+fn a_broken_connection_drops_the_request_in_its_flow() {
+    run(async {
+        let journal = Journal::default();
+        let noted = journal.clone();
+        let handler = move |_| {
+            let journal = noted.clone();
+            async move {
+                let _dropped = Noted(journal.clone(), "future");
+                journal.note("begun");
+                pending::<()>().await;
+                text("never")
+            }
+        };
+        let server = start(handler, |server| server).await;
+        let mut client = Client::connect(server.address).await;
+        client.send(&get("/")).await;
+        journal.expect(&["begun: Some(1)"]).await;
+        drop(client);
+        journal.expect(&["drop of future: Some(1)"]).await;
+    });
+}
+
+// ---- as hooks see it ----
+
+type Events = Rc<RefCell<Vec<String>>>;
+
+/// The life of requests, each named by its place in the order of requests.
+struct Requests {
+    events: Events,
+    ids: RefCell<Vec<AsyncId>>,
+    sockets: RefCell<Vec<AsyncId>>,
+}
+
+impl Requests {
+    fn note(&self, event: &str, id: AsyncId) {
+        if let Some(place) = self.ids.borrow().iter().position(|known| *known == id) {
+            self.events.borrow_mut().push(format!("{event} {place}"));
+        }
+    }
+}
+
+impl AsyncHooks for Requests {
+    fn init(&self, id: AsyncId, kind: ResourceKind, trigger: AsyncId, _: &ResourceRef) {
+        if kind == ResourceKind::TcpWrap {
+            self.sockets.borrow_mut().push(id);
+        }
+        if kind == ResourceKind::HttpIncomingMessage {
+            self.ids.borrow_mut().push(id);
+            let socket = self.sockets.borrow().iter().position(|known| *known == trigger);
+            self.events.borrow_mut().push(format!("init by socket {socket:?}"));
+        }
+    }
+
+    fn before(&self, id: AsyncId) {
+        self.note("before", id);
+    }
+
+    fn after(&self, id: AsyncId) {
+        self.note("after", id);
+    }
+
+    fn destroy(&self, id: AsyncId) {
+        self.note("destroy", id);
+    }
+}
+
+#[test]
+fn hooks_see_one_resource_per_request() {
+    let events = Events::default();
+    let (ids, sockets) = Default::default();
+    let hook = create_hook(Requests { events: events.clone(), ids, sockets });
+    run(async {
+        let (listener, address) = listen().await;
+        let handler = |_| async {
+            let kind = execution_async_resource().kind();
+            assert_eq!(kind, ResourceKind::HttpIncomingMessage);
+            assert!(trigger_async_id() < execution_async_id());
+            text("ok")
+        };
+        drop(spawn(http::serve(listener, hyper::service::service_fn(handler)).into_future()));
+        hook.enable();
+        // Sockets 0 and 1: the client's and the server's.
+        let mut client = Client::connect(address).await;
+        assert_eq!(client.get("/").await, reply(200, "ok"));
+        assert_eq!(client.get("/").await, reply(200, "ok"));
+        lunation::immediate().await;
+        hook.disable();
+    });
+    let mut expected = Vec::new();
+    for request in [0, 1] {
+        // The call, the future, the body's only frame.
+        expected.push("init by socket Some(1)".to_owned());
+        for _ in 0..3 {
+            expected.extend([format!("before {request}"), format!("after {request}")]);
+        }
+        expected.push(format!("destroy {request}"));
+    }
+    assert_eq!(*events.borrow(), expected);
+}
