@@ -13,7 +13,6 @@ use std::fmt;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
 
 type Handler = Rc<dyn Fn(&Unhandled) -> UnhandledPanic>;
 
@@ -112,7 +111,7 @@ impl Builder {
     /// The operating system's, when it refuses the selector: above all too many open files.
     pub fn build(self) -> io::Result<Runtime> {
         let reactor = Reactor::new()?;
-        let core = Arc::new(Core::new(reactor.notifier()));
+        let core = Core::new(reactor.notifier());
         core.budget.set_per_turn(self.drain_budget);
         core.failures.set_handler(Some(on_failure(self.on_unhandled)));
         let event_loop = EventLoop {

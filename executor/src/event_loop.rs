@@ -72,7 +72,7 @@ impl EventLoop {
         }
         for key in self.reactor.take_released_timers() {
             let released = self.timers.borrow_mut().clear(TimerKey::from_bits(key));
-            drop(released);
+            self.guarded(|| drop(released));
         }
         let mut batch = self.core.inbox.len();
         while batch > 0 && !self.core.budget.is_stopped() {
@@ -101,7 +101,7 @@ impl EventLoop {
             Message::Done(key, value) => {
                 let completion = self.completions.borrow_mut().try_remove(key as usize);
                 if let Some(completion) = completion {
-                    completion.complete(value);
+                    self.guarded(|| completion.complete(value));
                     self.core.drain();
                 }
             }
@@ -114,7 +114,7 @@ impl EventLoop {
         let post = Activation::of_loop().enter(|| {
             Resource::create_with(ResourceKind::User("POST"), site, None, Frame::empty())
         });
-        post.call_once(|| self.core.guard(&post, callback));
+        self.guarded(|| post.call_once(|| self.core.guard(&post, callback)));
         post.destroy();
     }
 
@@ -129,7 +129,7 @@ impl EventLoop {
                 return;
             }
             match self.immediates.pop() {
-                Some(Entry::Call(job)) => job.run(),
+                Some(Entry::Call(job)) => self.guarded(|| job.run()),
                 Some(Entry::Wait(place)) => self.wake(self.immediates.fire_wait(place)),
                 None => return,
             }
@@ -142,7 +142,7 @@ impl EventLoop {
         let mut batch = self.closers.take();
         while !self.core.budget.is_stopped() {
             let Some(job) = batch.pop() else { return };
-            job.run();
+            self.guarded(|| job.run());
             self.core.drain();
         }
         // Stopped: what has not run keeps its place below what was issued meanwhile.
@@ -194,17 +194,23 @@ impl EventLoop {
             let timer = self.timers.borrow_mut().take(key);
             match timer {
                 Some(Timer::Wake(waker)) => self.wake(waker),
-                Some(Timer::Call(job)) => job.run(),
+                Some(Timer::Call(job)) => self.guarded(|| job.run()),
                 None => {}
             }
         }
     }
 
-    /// Wakes what a future left; a panicking waker is a failure of the loop, not its end.
+    /// Wakes what a future left.
     fn wake(&self, waker: Option<Waker>) {
         if let Some(waker) = waker {
-            self.core.guard(&Activation::of_loop(), || waker.wake());
+            self.guarded(|| waker.wake());
         }
+    }
+
+    /// Runs a step of the loop. A panicking waker, or a store that panics when a callback's
+    /// context is dropped, is a failure of the loop, not its end.
+    pub(crate) fn guarded(&self, step: impl FnOnce()) {
+        self.core.guard(&Activation::of_loop(), step);
     }
 
     // ---- waiting ----

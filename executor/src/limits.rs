@@ -7,7 +7,8 @@
 pub const DRAIN_BUDGET: u32 = 65_536;
 
 /// Cells of one size class that the pool keeps for reuse; what exceeds it goes back to malloc.
-pub(crate) const POOL_CELLS_PER_CLASS: u32 = 4096;
+/// None in a loom model, which is to see every cell that is freed.
+pub(crate) const POOL_CELLS_PER_CLASS: u32 = if cfg!(loom) { 0 } else { 4096 };
 
 /// Granularity of the pool's size classes, in bytes.
 pub(crate) const POOL_CLASS_BYTES: usize = 32;

@@ -256,7 +256,8 @@ impl Drop for Runtime {
         if let Some(strict) = self.guards {
             set_strict_guards(strict);
         }
-        if let Err(payload) = ended
+        let panic = ended.err().or_else(|| self.event_loop.core.failures.take_panic());
+        if let Some(payload) = panic
             && !std::thread::panicking()
         {
             resume_unwind(payload);

@@ -13,25 +13,34 @@ impl EventLoop {
     /// destructors create meanwhile is dropped too. Inside the loop; `Core::close` follows outside.
     pub(crate) fn shut_down(&self) {
         self.core.begin_closing();
-        loop {
-            cell::cancel_all(&self.core);
-            while self.core.discard_one() {}
-            let progress = self.discard_immediate()
-                || self.discard_closer()
-                || self.discard_timers()
-                || self.discard_completions()
-                || self.discard_message()
-                || self.discard_failure();
-            if !progress {
-                break;
-            }
-        }
-        self.reactor.close();
+        self.discard_all();
+        self.guarded(|| self.reactor.close());
         hooks::flush_destroys();
-        // Sources and hooks are user code too.
-        if self.core.has_jobs() || self.core.live_tasks.get() > 0 {
-            self.shut_down();
+        // Sources, hooks and the handler of failures are user code too.
+        self.discard_all();
+        let handler = self.core.failures.set_handler(None);
+        self.guarded(|| drop(handler));
+        self.discard_all();
+        hooks::flush_destroys();
+    }
+
+    fn discard_all(&self) {
+        let mut progress = true;
+        while progress {
+            self.guarded(|| progress = self.discard_some());
         }
+    }
+
+    /// False if nothing was left.
+    fn discard_some(&self) -> bool {
+        cell::cancel_all(&self.core);
+        while self.core.discard_one() {}
+        self.discard_immediate()
+            || self.discard_closer()
+            || self.discard_timers()
+            || self.discard_completions()
+            || self.discard_message()
+            || self.discard_failure()
     }
 
     fn discard_immediate(&self) -> bool {
@@ -53,8 +62,8 @@ impl EventLoop {
         let any = !timers.is_empty();
         for timer in timers {
             match timer {
-                Timer::Call(job) => job.discard(),
-                Timer::Wake(waker) => drop(waker),
+                Timer::Call(job) => self.guarded(|| job.discard()),
+                Timer::Wake(waker) => self.guarded(|| drop(waker)),
             }
         }
         any
@@ -64,7 +73,7 @@ impl EventLoop {
         let completions = self.completions.take();
         let any = !completions.is_empty();
         for (_, completion) in completions {
-            completion.discard();
+            self.guarded(|| completion.discard());
         }
         any
     }

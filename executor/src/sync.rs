@@ -1,16 +1,18 @@
-//! The atomics of the cross-thread protocol: std's, or loom's under `cfg(loom)`.
+//! The primitives of the cross-thread protocol: std's, or loom's under `cfg(loom)`.
 //!
-//! Only `task::life` and `task::inbox` import from here, so that the loom models in
-//! `task/loom.rs` check the very code that runs in production.
+//! `task` takes from here what the protocol between threads stands on, so that the loom models in
+//! `task/loom` check the very code that runs in production.
 
 #[cfg(not(loom))]
 pub(crate) use std::{
+    alloc::{alloc, dealloc},
     cell::Cell,
     sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence},
 };
 
 #[cfg(loom)]
 pub(crate) use loom::{
+    alloc::{alloc, dealloc},
     cell::Cell,
     sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence},
 };

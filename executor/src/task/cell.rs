@@ -60,7 +60,7 @@ impl<F: Future> TaskCell<F> {
         let memory = core.pool.allocate(const { Home::of::<Self>() }).cast::<Self>();
         let task = TaskHeader {
             header: Header { activation, vtable, next: Cell::new(None) },
-            owner: core.owner(),
+            owner: core.identity,
             life: Life::new(if handle { 2 } else { 1 }, handle),
             joiner: Cell::new(None),
             previous: Cell::new(None),
@@ -324,20 +324,14 @@ pub(crate) fn cancel_now(task: NonNull<TaskHeader>, core: &Core) {
 /// Cancels every task and drops every unread output, in order of the spawns. What destructors
 /// spawn meanwhile stands at the end of the list and is cancelled when it is made.
 pub(crate) fn cancel_all(core: &Core) {
-    let mut at = core.cells.first();
-    if let Some(task) = at {
-        waker::hold(task);
-    }
+    let mut at = waker::hold_first(core.cells.first());
     while let Some(task) = at {
         cancel_now(task, core);
         // SAFETY: we hold a reference, so it is in the list, and so are its neighbours.
         let header = unsafe { task.as_ref() };
         waker::discard_output(header, core);
         // The next one is held before this one is let go: that may run destructors.
-        at = header.following.get();
-        if let Some(next) = at {
-            waker::hold(next);
-        }
+        at = waker::hold_first(header.following.get());
         // SAFETY: the reference taken above.
         unsafe { waker::drop_local(task, core) };
     }
@@ -440,6 +434,7 @@ unsafe fn run_callback<F: FnOnce() + 'static, const RESOURCE: bool, const RUN: b
         activation.run_silent(|| core.guard(activation, call));
         activation.end();
     }
+    core.guard(activation, || activation.release());
 }
 
 /// The main future of a `block_on`: a task cell that never leaves [`with_main`].
@@ -491,7 +486,8 @@ impl<F: Future> Drop for Main<'_, F> {
         }
         cancel_now(self.task, self.core);
         // The frame goes with the main future: nothing reads it any more.
-        this.task.header.activation.release();
+        let activation = &this.task.header.activation;
+        self.core.guard(activation, || activation.release());
         // SAFETY: our reference, given back once; we are inside the loop.
         unsafe { waker::drop_local(self.task, self.core) };
     }

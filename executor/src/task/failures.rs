@@ -5,6 +5,7 @@ use lunation_context::Activation;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 /// Decides about a failure: None to go on, the payload to let it leave the loop.
@@ -51,10 +52,19 @@ impl Failures {
     #[cold]
     pub(crate) fn handle(&self, unhandled: Unhandled) -> bool {
         let handler = self.handler.borrow().clone();
-        let Some(payload) = handler.and_then(|handler| handler(unhandled)) else { return false };
-        // The first one leaves the loop; there is no way to throw two.
-        let first = self.panic.take().unwrap_or(payload);
-        self.panic.set(Some(first));
+        // The handler catches its own panics; what may panic yet is the drop of the payload.
+        let handled = AssertUnwindSafe(move || handler.and_then(|handler| handler(unhandled)));
+        let Some(payload) = catch_unwind(handled).unwrap_or_else(Some) else { return false };
+        match self.panic.take() {
+            // The first one leaves the loop; there is no way to throw two.
+            Some(first) => {
+                self.panic.set(Some(first));
+                if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
+                    std::mem::forget(again);
+                }
+            }
+            None => self.panic.set(Some(payload)),
+        }
         true
     }
 

@@ -72,6 +72,26 @@ pub(crate) struct TaskHeader {
 const _: () = assert!(size_of::<Header>() == 64 && size_of::<TaskHeader>() == 120);
 
 impl TaskHeader {
+    /// The counts and the state, without a reference to what is the owner's (rule 4).
+    ///
+    /// # Safety
+    /// The cell is not freed while the result is used.
+    #[inline]
+    pub(crate) unsafe fn life<'a>(task: NonNull<TaskHeader>) -> &'a Life {
+        // SAFETY: the cell is there, by the contract.
+        unsafe { &(*task.as_ptr()).life }
+    }
+
+    /// The identity of the task's loop, likewise.
+    ///
+    /// # Safety
+    /// The cell is not freed.
+    #[inline]
+    pub(crate) unsafe fn owner(task: NonNull<TaskHeader>) -> Owner {
+        // SAFETY: the cell is there, by the contract; `owner` is never written again.
+        unsafe { (*task.as_ptr()).owner }
+    }
+
     /// Whether dropping the header does nothing: no context, no description, nobody who waits.
     #[inline]
     pub(crate) fn is_bare(&self) -> bool {

@@ -60,7 +60,6 @@ impl<M> Inbox<M> {
     }
 
     /// Number of messages waiting.
-    #[cfg(not(loom))]
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
     }
@@ -72,7 +71,8 @@ impl<M> Inbox<M> {
 
     /// Announces that the owner is going to block. False if a message is there: do not.
     pub(crate) fn prepare_sleep(&self) -> bool {
-        self.sleeping.store(true, Ordering::Relaxed);
+        // A read-modify-write, as a sender's own: so the flag's last value is never in doubt.
+        self.sleeping.swap(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if self.queue.is_empty() {
             return true;

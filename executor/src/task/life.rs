@@ -101,6 +101,16 @@ impl Life {
         }
     }
 
+    /// Adds a reference unless none is left: then a `Free` message is under way.
+    pub(crate) fn try_clone_local(&self) -> bool {
+        if self.local.get() > 0 {
+            self.clone_local();
+            return true;
+        }
+        let more = |shared| (shared / ONE > 0).then_some(shared + ONE);
+        self.shared.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
     /// Gives back a reference.
     #[inline]
     pub(crate) fn drop_local(&self) -> Dropped {

@@ -43,6 +43,8 @@
 
 pub(crate) mod budget;
 pub(crate) mod life;
+#[cfg(loom)]
+pub(crate) mod loom;
 
 pub(crate) mod inbox;
 pub(crate) mod pool;

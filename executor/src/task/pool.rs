@@ -6,7 +6,8 @@
 #![allow(unsafe_code, reason = "raw allocation; see the unsafe fence in ARCHITECTURE.md")]
 
 use crate::limits::{POOL_CELLS_PER_CLASS, POOL_CLASS_BYTES, POOL_CLASSES};
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use crate::sync::{alloc, dealloc};
+use std::alloc::{Layout, handle_alloc_error};
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 
@@ -113,6 +114,11 @@ fn malloc(layout: Layout) -> NonNull<u8> {
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn release(memory: NonNull<u8>, home: Home) {
+    if cfg!(loom) {
+        // A model in which a freed cell is used fails at once: nothing in it makes sense any more.
+        // SAFETY: `allocate` got it with this layout, and nobody uses it.
+        unsafe { memory.write_bytes(0xff, home.layout.size()) };
+    }
     // SAFETY: `allocate` got it from `alloc` with the same layout.
     unsafe { dealloc(memory.as_ptr(), home.layout) };
 }

@@ -15,19 +15,26 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Weak};
 
+#[cfg(not(loom))]
 thread_local! {
     /// The loop this thread is inside of. Without destructor, so that wakers may be used in the
     /// destructors of other thread-locals.
     static CORE: Cell<*const ()> = const { Cell::new(ptr::null()) };
 }
 
+// Loom has threads of its own, and does not know `const` initialisers.
+#[cfg(loom)]
+loom::thread_local! {
+    static CORE: Cell<*const ()> = Cell::new(ptr::null());
+}
+
 /// Calls `f` with the core this thread is inside of.
 #[inline]
 pub(crate) fn with_core<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
-    let owner = Owner(NonNull::new(CORE.get().cast_mut())?);
+    let owner = Owner(NonNull::new(CORE.with(Cell::get).cast_mut())?);
     // SAFETY: CORE is not null only while an `Entered` guard below us on the stack borrows the
     // `Arc` that keeps this core allocated.
     Some(f(unsafe { owner.core() }))
@@ -37,7 +44,7 @@ impl Owner {
     /// Whether this thread is inside of the loop.
     #[inline]
     pub(crate) fn is_current(self) -> bool {
-        ptr::eq(CORE.get(), self.0.as_ptr())
+        ptr::eq(CORE.with(Cell::get), self.0.as_ptr())
     }
 
     /// The core behind the identity.
@@ -200,6 +207,8 @@ pub(crate) enum Message {
 
 /// The core of a loop. Its address is the loop's identity.
 pub(crate) struct Core {
+    /// That address, as the `Arc` knows it: counts are changed, and the core is freed through it.
+    pub(crate) identity: Owner,
     // For any thread.
     pub(crate) inbox: Inbox<Message>,
     pub(crate) notifier: Notifier,
@@ -233,18 +242,20 @@ pub(crate) struct Entered<'a> {
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        CORE.set(self.outer);
+        CORE.with(|core| core.set(self.outer));
     }
 }
 
 /// Enters a loop. Guards are dropped in reverse order: callers keep them on the stack.
 pub(crate) fn enter(core: &Arc<Core>) -> Entered<'_> {
-    Entered { outer: CORE.replace(core.owner().0.as_ptr()), _core: core }
+    let owner = core.owner().0.as_ptr();
+    Entered { outer: CORE.with(|current| current.replace(owner)), _core: core }
 }
 
 impl Core {
-    pub(crate) fn new(notifier: Notifier) -> Core {
-        Core {
+    pub(crate) fn new(notifier: Notifier) -> Arc<Core> {
+        Arc::new_cyclic(|core: &Weak<Core>| Core {
+            identity: Owner(NonNull::new(core.as_ptr().cast_mut().cast()).expect("an address")),
             inbox: Inbox::new(),
             notifier,
             keep_alive: AtomicUsize::new(0),
@@ -258,10 +269,11 @@ impl Core {
             polls: Cell::new(0),
             drains: Cell::new(0),
             closing: Cell::new(false),
-        }
+        })
     }
 
-    /// The identity of this loop.
+    /// The identity of this loop, for what neither counts nor frees the core through it.
+    #[inline]
     pub(crate) fn owner(&self) -> Owner {
         Owner(NonNull::from(self).cast())
     }
@@ -382,18 +394,19 @@ impl Core {
     /// the thread is not inside the loop any more: wakers that are used meanwhile go by `shared`.
     pub(crate) fn close(self: &Arc<Self>) {
         assert!(!self.owner().is_current(), "a loop is closed from outside");
-        drop(self.failures.set_handler(None));
         while let Some(cell) = self.cells.first.get() {
             // SAFETY: it is the first of this list.
             unsafe { self.cells.unlink(cell) };
-            // SAFETY: a cell in the list is alive; only `life` and `owner` of it are used by
-            // other threads, so the activation is ours to replace. What it holds (a resource's
-            // Rc) must die on this thread.
-            unsafe { (*cell.as_ptr()).header.activation = Activation::of_loop() };
+            // SAFETY: a cell in the list is not freed.
+            let activation = unsafe { &raw mut (*cell.as_ptr()).header.activation };
+            // SAFETY: initialised, and ours: other threads use `life` and `owner` only (rule 4).
+            let ended = unsafe { activation.replace(Activation::of_loop()) };
+            // What it holds (a resource's Rc) must die on this thread, whatever its drop does.
+            self.guard(&Activation::of_loop(), move || drop(ended));
             // The orphan keeps the core allocated.
             let _ = Arc::into_raw(Arc::clone(self));
             // SAFETY: still alive: nobody can free it before its counts are merged.
-            unsafe { cell.as_ref() }.life.merge_at_close_remote();
+            unsafe { TaskHeader::life(cell) }.merge_at_close_remote();
         }
         self.inbox.close();
         self.dispose_inbox_remote();
@@ -419,14 +432,14 @@ impl Core {
 unsafe fn dispose_remote(verb: Verb, task: NonNull<TaskHeader>) {
     if verb != Verb::Free {
         // SAFETY: the message's reference keeps the cell alive up to this call.
-        match unsafe { task.as_ref() }.life.drop_remote() {
+        match unsafe { TaskHeader::life(task) }.drop_remote() {
             RemoteDropped::SendFree => {}
             RemoteDropped::Alive => return,
             RemoteDropped::SendDrop => unreachable!("after the end all references are in shared"),
         }
     }
     // SAFETY: nobody holds a reference any more, so it is ours alone.
-    let owner = unsafe { task.as_ref() }.owner;
+    let owner = unsafe { TaskHeader::owner(task) };
     // SAFETY: as above.
     let home = unsafe { task.as_ref() }.header.vtable.home;
     // SAFETY: the cell came from the pool with the home of its table. Nothing in it needs to be

@@ -37,7 +37,7 @@ fn task(data: *const ()) -> NonNull<TaskHeader> {
 #[inline]
 pub(crate) fn schedule(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: callers hold a reference.
-    if unsafe { task.as_ref() }.life.schedule() == Schedule::Enqueue {
+    if unsafe { TaskHeader::life(task) }.schedule() == Schedule::Enqueue {
         // SAFETY: the task is alive until popped: the scheduler's reference, which passes to the
         // entry if the task completes meanwhile (rule 5); the SCHEDULED bit, which was clear, says
         // that it stands in no queue.
@@ -45,10 +45,18 @@ pub(crate) fn schedule(task: NonNull<TaskHeader>, core: &Core) {
     }
 }
 
-/// Takes a reference on the owner thread, of a cell that stands in the list.
-pub(crate) fn hold(task: NonNull<TaskHeader>) {
-    // SAFETY: cells in the list are alive.
-    unsafe { task.as_ref() }.life.clone_local();
+/// Takes a reference on the owner thread, of the first cell in the list, from `at` on, that has
+/// any. One that has none, whose `Free` message is under way, stays in the list until it arrives.
+pub(crate) fn hold_first(mut at: Option<NonNull<TaskHeader>>) -> Option<NonNull<TaskHeader>> {
+    while let Some(task) = at {
+        // SAFETY: cells in the list are not freed.
+        let header = unsafe { task.as_ref() };
+        if header.life.try_clone_local() {
+            break;
+        }
+        at = header.following.get();
+    }
+    at
 }
 
 /// Gives back a reference on the owner thread.
@@ -70,7 +78,7 @@ pub(crate) unsafe fn drop_local(task: NonNull<TaskHeader>, core: &Core) {
 #[inline]
 pub(crate) unsafe fn drop_local_at(task: NonNull<TaskHeader>, core: &Core, home: Home) {
     // SAFETY: alive by the reference.
-    match unsafe { task.as_ref() }.life.drop_local() {
+    match unsafe { TaskHeader::life(task) }.drop_local() {
         Dropped::Alive => {}
         // SAFETY: that was the last reference.
         Dropped::Last => unsafe { free(task, core, home) },
@@ -131,7 +139,7 @@ unsafe fn drop_and_free(task: NonNull<TaskHeader>, core: &Core, home: Home) {
 #[inline(never)]
 pub(crate) unsafe fn send_remote(verb: Verb, task: NonNull<TaskHeader>) {
     // SAFETY: alive by the reference that the message carries.
-    let owner = unsafe { task.as_ref() }.owner;
+    let owner = unsafe { TaskHeader::owner(task) };
     // SAFETY: as above. The clone keeps the core beyond the push, after which the receiver may
     // free the cell and with it the last hold on the core.
     let core = unsafe { owner.arc() };
@@ -146,7 +154,7 @@ pub(crate) unsafe fn send_remote(verb: Verb, task: NonNull<TaskHeader>) {
 #[inline(never)]
 pub(crate) unsafe fn drop_remote(task: NonNull<TaskHeader>) {
     // SAFETY: alive by the reference.
-    match unsafe { task.as_ref() }.life.drop_remote() {
+    match unsafe { TaskHeader::life(task) }.drop_remote() {
         RemoteDropped::Alive => {}
         // SAFETY: ours was the last reference, so the right to free is ours to send.
         RemoteDropped::SendFree => unsafe { send_remote(Verb::Free, task) },
@@ -159,7 +167,7 @@ pub(crate) unsafe fn drop_remote(task: NonNull<TaskHeader>) {
 #[inline(never)]
 fn wake_remote(task: NonNull<TaskHeader>) {
     // SAFETY: the waker that calls us holds a reference.
-    if unsafe { task.as_ref() }.life.notify_remote() {
+    if unsafe { TaskHeader::life(task) }.notify_remote() {
         // SAFETY: `notify_remote` has added the reference that the message carries.
         unsafe { send_remote(Verb::Wake, task) };
     }
@@ -174,11 +182,13 @@ fn wake_remote(task: NonNull<TaskHeader>) {
 unsafe fn clone(data: *const ()) -> RawWaker {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
-    let header = unsafe { task.as_ref() };
-    if header.owner.is_current() {
-        header.life.clone_local();
+    let owner = unsafe { TaskHeader::owner(task) };
+    // SAFETY: as above.
+    let life = unsafe { TaskHeader::life(task) };
+    if owner.is_current() {
+        life.clone_local();
     } else {
-        header.life.clone_remote();
+        life.clone_remote();
     }
     RawWaker::new(data, &VTABLE)
 }
@@ -186,7 +196,7 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 unsafe fn wake(data: *const ()) {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
-    let owner = unsafe { task.as_ref() }.owner;
+    let owner = unsafe { TaskHeader::owner(task) };
     if owner.is_current() {
         // SAFETY: we are inside that loop.
         let core = unsafe { owner.core() };
@@ -203,7 +213,7 @@ unsafe fn wake(data: *const ()) {
 unsafe fn wake_by_ref(data: *const ()) {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
-    let owner = unsafe { task.as_ref() }.owner;
+    let owner = unsafe { TaskHeader::owner(task) };
     if owner.is_current() {
         // SAFETY: we are inside that loop.
         schedule(task, unsafe { owner.core() });
@@ -215,7 +225,7 @@ unsafe fn wake_by_ref(data: *const ()) {
 unsafe fn drop_waker(data: *const ()) {
     let task = task(data);
     // SAFETY: the waker's reference keeps the cell alive.
-    let owner = unsafe { task.as_ref() }.owner;
+    let owner = unsafe { TaskHeader::owner(task) };
     if owner.is_current() {
         // SAFETY: we are inside that loop.
         let core = unsafe { owner.core() };
@@ -252,7 +262,7 @@ pub(crate) fn accept(message: TaskMessage, core: &Core) {
 
 fn abort_local(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: callers hold a reference.
-    if unsafe { task.as_ref() }.life.abort() == Schedule::Enqueue {
+    if unsafe { TaskHeader::life(task) }.abort() == Schedule::Enqueue {
         // SAFETY: as in `schedule`.
         unsafe { core.microtasks.push(task.cast()) };
     }
