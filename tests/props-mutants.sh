@@ -85,8 +85,7 @@ if ! build || ! (cd "$copy/tree" && cargo test --offline --quiet --test props) >
 fi
 
 mutant "run restores the whole frame" context/src/storage.rs \
-    'let _leave = Leave(self.push(Some(value)));
-        f()' \
+    'self.push(Some(value)).around(f)' \
     'struct Whole(Frame);
         impl Drop for Whole {
             fn drop(&mut self) {
@@ -96,8 +95,7 @@ mutant "run restores the whole frame" context/src/storage.rs \
             }
         }
         let _whole = Whole(Frame::capture());
-        let _leave = Leave(self.push(Some(value)));
-        f()'
+        self.push(Some(value)).around(f)'
 
 mutant "run skips restore on unwind" context/src/storage.rs \
     'fn drop(&mut self) {
@@ -109,17 +107,17 @@ mutant "run skips restore on unwind" context/src/storage.rs \
         self.0.pop();'
 
 mutant "capture at first poll" executor/src/task/cell.rs \
-    'let ending = this.task.header.activation.run(|| {
-        let result = if' \
-    'thread_local! {
+    'budget::next_poll();
+    let ending' \
+    'budget::next_poll();
+    thread_local! {
         static POLLED: std::cell::RefCell<std::collections::HashSet<u64>> = Default::default();
     }
     let activation = &this.task.header.activation;
     if !MAIN && POLLED.with_borrow_mut(|polled| polled.insert(activation.id().get())) {
         drop(activation.set_frame(Frame::capture()));
     }
-    let ending = this.task.header.activation.run(|| {
-        let result = if'
+    let ending'
 
 mutant "interval keeps enter_with" context/src/resource.rs \
     'self.activation().run(f)' \
@@ -149,8 +147,9 @@ mutant "Scoped drop outside its frame" context/src/scoped.rs \
 # More than the issue asks for.
 
 mutant "exit shows the default" context/src/storage.rs \
-    '(None, Some(evaluate)) => default_of' \
-    '(found, Some(evaluate)) if found.as_ref().is_none_or(|found| found.get().is_none()) => default_of'
+    'None => self.find_default(),' \
+    'Some(hidden) if hidden.get().is_none() => self.find_default(),
+            None => self.find_default(),'
 
 mutant "foreign guard leaves" context/src/storage.rs \
     'if with_current(|current| current.flow() == flow) {' 'if flow != 0 {'
@@ -178,8 +177,9 @@ mutant "snapshot run leaks its changes" context/src/snapshot.rs \
         f()'
 
 mutant "Scoped forgets between polls" context/src/scoped.rs \
-    'this.branch.run(|| future.poll(cx))' \
-    'Branch::new(this.branch.frame.clone()).run(|| future.poll(cx))'
+    'let _running = this.branch.enter();' \
+    'let mut branch = Branch::new(this.branch.frame.clone());
+        let _running = branch.enter();'
 
 mutant "ended flow keeps what it replaced" context/src/frame.rs \
     'if flow != 0 && !self.is_empty() {' 'if flow == u64::MAX {'
@@ -188,7 +188,7 @@ mutant "finished task keeps its frame" executor/src/task/cell.rs \
     'if !ending.keep_frame {' 'if false {'
 
 mutant "detached task inherits" executor/src/spawn.rs \
-    'if self.detached { Frame::empty() }' 'if false { Frame::empty() }'
+    'self.frame = detached.then(Frame::empty);' 'self.frame = detached.then(Frame::inherit);'
 
 mutant "output dropped outside its resource" executor/src/task/cell.rs \
     'other => activation.run_silent(|| core.guard(activation, move || drop(other))),' \
@@ -240,11 +240,8 @@ mutant "disable ends the entries of guards" context/src/frame.rs \
     'if old.key() == value.key() =>'
 
 mutant "snapshot stays entered on unwind" context/src/scoped.rs \
-    'self.host.exchange(&mut self.branch.frame, &mut self.branch.flow);' \
-    'if std::thread::panicking() {
-            return;
-        }
-        self.host.exchange(&mut self.branch.frame, &mut self.branch.flow);'
+    'if let Some(branch) = &mut self.0 {' \
+    'if let Some(branch) = self.0.as_mut().filter(|_| !std::thread::panicking()) {'
 
 mutant "a branch shares its host's flow" context/src/activation.rs \
     'self.flow_and_kind.set(flow.0 | low);

@@ -85,6 +85,19 @@ pub(crate) struct TimerSlot {
     pub(crate) plan: Option<Rc<Plan>>,
 }
 
+impl TimerSlot {
+    /// Whether it has fired and its closure is kept, for a refresh.
+    pub(crate) fn is_fired(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.state.get() == State::Fired)
+    }
+
+    /// Whether it can be called again and is being called.
+    pub(crate) fn is_running(&self) -> bool {
+        let running = |plan: &Rc<Plan>| matches!(plan.state.get(), State::Running { .. });
+        self.plan.as_ref().is_some_and(running)
+    }
+}
+
 /// The closure of an interval or of a refreshable timeout.
 pub(crate) struct Many(Rc<Plan>);
 

@@ -32,7 +32,12 @@ pub(crate) fn step(stack: &mut Stack, op: &Op) -> bool {
                 true
             })
         }
-        Kind::ClearTimer | Kind::Refresh | Kind::DropTimer => timer_step(op),
+        Kind::ClearTimer
+        | Kind::ClearRunning
+        | Kind::Refresh
+        | Kind::RefreshFired
+        | Kind::RefreshRunning
+        | Kind::DropTimer => timer_step(op),
         // While the runtime ends, what is queued is dropped at once.
         _ if body::is_ending() => queue(stack, op),
         _ => quietly(|| queue(stack, op)),
@@ -229,12 +234,19 @@ fn timer_step(op: &Op) -> bool {
         return callbacks::drop_handle(op.pick);
     }
     let slot = desk(|desk| {
-        let slots = desk.timers.iter().filter(|slot| slot.handle.is_some());
-        let slots: Vec<_> = slots.collect();
+        let wanted = |slot: &&TimerSlot| {
+            slot.handle.is_some()
+                && match op.kind {
+                    Kind::RefreshFired => slot.is_fired(),
+                    Kind::RefreshRunning | Kind::ClearRunning => slot.is_running(),
+                    _ => true,
+                }
+        };
+        let slots: Vec<_> = desk.timers.iter().filter(wanted).collect();
         choose(slots.len(), op.pick).map(|place| slots[place].clone())
     });
     let Some(slot) = slot else { return false };
-    if op.kind == Kind::Refresh {
+    if !matches!(op.kind, Kind::ClearTimer | Kind::ClearRunning) {
         return callbacks::refresh(&slot);
     }
     callbacks::clear(&slot);

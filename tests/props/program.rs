@@ -69,6 +69,10 @@ pub(crate) enum Kind {
     OnComplete,
     ClearTimer,
     Refresh,
+    /// Of a timer that has fired; `RefreshRunning`, `ClearRunning`: inside of its own call.
+    RefreshFired,
+    RefreshRunning,
+    ClearRunning,
     DropTimer,
     ClearImmediate,
     // Futures inside of a flow.
@@ -129,14 +133,17 @@ pub(crate) const KINDS: &[(Kind, u32, usize)] = &[
     (Kind::Immediate, 5, 1),
     (Kind::Timeout, 3, 1),
     (Kind::DetachedTimeout, 3, 1),
-    (Kind::Interval, 3, 1),
-    (Kind::Refreshable, 4, 1),
+    (Kind::Interval, 7, 1),
+    (Kind::Refreshable, 9, 1),
     (Kind::Close, 3, 1),
     (Kind::Post, 3, 1),
     (Kind::PostSpawn, 3, 1),
     (Kind::OnComplete, 3, 1),
     (Kind::ClearTimer, 5, 0),
     (Kind::Refresh, 5, 0),
+    (Kind::RefreshFired, 54, 0),
+    (Kind::RefreshRunning, 30, 0),
+    (Kind::ClearRunning, 36, 0),
     (Kind::DropTimer, 13, 0),
     (Kind::ClearImmediate, 18, 0),
     (Kind::Scope, 4, 1),
@@ -151,7 +158,7 @@ pub(crate) const KINDS: &[(Kind, u32, usize)] = &[
 ];
 
 /// A program has fewer operations than this, a body fewer than that.
-const LENGTH: usize = 1000;
+const LENGTH: usize = 1300;
 const BODY: usize = 9;
 
 /// The operations of a body, in order.
