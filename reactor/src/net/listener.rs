@@ -15,7 +15,7 @@ use crate::net::errno;
 use crate::net::error::{during, resolve};
 use crate::net::socket::TcpSocket;
 use crate::net::stream::{BOTH_WAYS, TcpStream};
-use crate::readiness::{Direction, Readiness};
+use crate::readiness::{Direction, Ready};
 use crate::source::{Dispatch, Slot};
 
 /// Connections that may wait to be accepted, unless [`TcpSocket::listen`] says otherwise; tokio's
@@ -99,7 +99,7 @@ impl TcpListener {
         let reactor = current_reactor()?;
         listener.set_nonblocking(true)?;
         let resource = Rc::new(Resource::create(ResourceKind::TcpServerWrap, site));
-        let slot = Slot::new(resource, Readiness::BOTH, Dispatch::Silent);
+        let slot = Slot::new(resource, Ready::BOTH, Dispatch::Silent);
         let socket = Socket::from_std(listener);
         Ok(TcpListener { io: Io::register(&reactor, socket, Interest::READABLE, slot)? })
     }
@@ -207,7 +207,7 @@ impl TcpListener {
             let (kind, trigger) = (ResourceKind::TcpWrap, Some(server.id()));
             Activation::of_loop().enter(|| Resource::create_with(kind, site, trigger, frame))
         });
-        let slot = Slot::new(Rc::new(resource), Readiness::BOTH, Dispatch::InResource);
+        let slot = Slot::new(Rc::new(resource), Ready::BOTH, Dispatch::InResource);
         Ok(TcpStream { io: Io::register(&reactor, socket, BOTH_WAYS, slot)? })
     }
 }

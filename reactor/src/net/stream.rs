@@ -15,7 +15,7 @@ use socket2::SockRef;
 use crate::io::{Io, Outcome, current_reactor};
 use crate::net::errno;
 use crate::net::error::{during, resolve};
-use crate::readiness::{Direction, Readiness};
+use crate::readiness::{Direction, Ready};
 use crate::source::{Dispatch, Slot};
 
 pub(super) const BOTH_WAYS: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -84,7 +84,7 @@ impl TcpStream {
         let reactor = current_reactor()?;
         stream.set_nonblocking(true)?;
         let resource = Resource::create(ResourceKind::TcpWrap, Location::caller());
-        let slot = Slot::new(Rc::new(resource), Readiness::BOTH, Dispatch::InResource);
+        let slot = Slot::new(Rc::new(resource), Ready::BOTH, Dispatch::InResource);
         let socket = Socket::from_std(stream);
         Ok(TcpStream { io: Io::register(&reactor, socket, BOTH_WAYS, slot)? })
     }
@@ -385,7 +385,7 @@ impl TcpStream {
         let resource = Resource::create(ResourceKind::TcpWrap, site);
         let (kind, trigger) = (ResourceKind::TcpConnectWrap, Some(resource.id()));
         let request = Resource::create_with(kind, site, trigger, Frame::inherit());
-        let slot = Slot::new(Rc::new(resource), Readiness::NONE, Dispatch::InResource)
+        let slot = Slot::new(Rc::new(resource), Ready::NONE, Dispatch::InResource)
             .connecting(Rc::new(request));
         match start() {
             Ok(socket) => Ok(TcpStream { io: Io::register(&reactor, socket, BOTH_WAYS, slot)? }),
