@@ -26,24 +26,36 @@
 // A module imports only from modules above it.
 mod errno;
 mod error;
+mod family;
 mod transfer;
 
 mod stream;
 
-mod socket;
+mod listener;
 mod split;
+
+mod tcp;
+
+mod socket;
 
 #[cfg(feature = "futures-io")]
 mod futures_traits;
 #[cfg(feature = "hyper")]
 mod hyper_traits;
-mod listener;
 #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))))]
 mod reuse_port;
+mod tcp_listener;
 #[cfg(feature = "tokio-io")]
 mod tokio_traits;
+#[cfg(unix)]
+mod unix;
 
-pub use listener::TcpListener;
+pub use family::{Family, Tcp};
+pub use listener::Listener;
 pub use socket::TcpSocket;
-pub use split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
-pub use stream::TcpStream;
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Reader, ReuniteError, WriteHalf, Writer};
+pub use stream::Stream;
+pub use tcp::TcpStream;
+pub use tcp_listener::TcpListener;
+#[cfg(unix)]
+pub use unix::{Unix, UnixListener, UnixStream};

@@ -149,16 +149,23 @@ fn connect_tries_all_addresses() {
 }
 
 #[test]
-fn reset_by_peer_is_the_systems_error() {
+fn reset_by_peer_names_operation_and_peer() {
     let rig = Rig::new();
     let (mut stream, peer) = rig.blocked_pair();
+    let address = stream.peer_addr().unwrap();
     let peer = TcpStream::from_std(peer).unwrap();
     peer.set_linger(Some(Duration::ZERO)).unwrap();
     assert_eq!(peer.linger().unwrap(), Some(Duration::ZERO));
     drop(peer);
     let error = rig.block_on(stream.read(&mut [0; 8])).unwrap_err();
+    let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-    assert!(error.raw_os_error().is_some(), "unchanged");
+    assert_eq!(error.to_string(), format!("read from {address}: {source}"));
+    assert!(stream.peer_addr().is_err(), "the system has forgotten it");
+    // Others go on.
+    let (mut other, mut peer) = rig.pair();
+    peer.write_all(b"x").unwrap();
+    rig.block_on(other.read_exact(&mut [0])).unwrap();
 }
 
 #[test]
