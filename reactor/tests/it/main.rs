@@ -12,3 +12,4 @@ mod split;
 mod stream;
 mod threads;
 mod traits;
+mod udp;
