@@ -4,6 +4,8 @@ mod support;
 
 mod budget;
 mod facts;
+#[cfg(unix)]
+mod families;
 mod hooks;
 mod listener;
 mod reactor;
@@ -13,3 +15,5 @@ mod stream;
 mod threads;
 mod traits;
 mod udp;
+#[cfg(unix)]
+mod unix;
