@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -135,6 +136,18 @@ fn refused_connect_names_operation_and_address() {
     connects(rig.block_on(TcpStream::connect(address)).unwrap_err());
     let socket = TcpSocket::new_v4().unwrap();
     connects(rig.block_on(socket.connect(address)).unwrap_err());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn unreachable_names_operation_and_address() {
+    let rig = Rig::new();
+    // No route leads to everybody.
+    let address = SocketAddr::from((Ipv4Addr::BROADCAST, 1));
+    let error = rig.block_on(TcpStream::connect(address)).unwrap_err();
+    let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
+    assert_eq!(error.kind(), ErrorKind::NetworkUnreachable);
+    assert_eq!(error.to_string(), format!("connect to {address}: {source}"));
 }
 
 #[test]
