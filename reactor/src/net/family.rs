@@ -10,8 +10,17 @@ use socket2::SockRef;
 
 /// A family of stream sockets: [`Tcp`] or, on Unix, `Unix`.
 ///
-/// With it as a parameter, code serves all kinds of streams: `async fn greet<F: Family>(stream: &mut
-/// Stream<F>)`. It is sealed: only this crate implements it.
+/// With it as a parameter, code serves all kinds of streams. It is sealed: only this crate
+/// implements it.
+///
+/// ```
+/// # use std::io;
+/// use lunation_reactor::net::{Family, Stream};
+///
+/// async fn greet<F: Family>(stream: &mut Stream<F>) -> io::Result<()> {
+///     stream.write_all(b"hello\n").await
+/// }
+/// ```
 pub trait Family: Sealed + fmt::Debug + Sized + 'static {
     /// The address of an end of a connection.
     type Address: fmt::Debug + Clone;

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
+#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio-io"))]
 use std::task::{Context, Poll};
 
 use crate::io::{Io, Outcome};

@@ -38,16 +38,12 @@ fn unix_handles_are_send_and_sync() {
     shared::<ReuniteError<Unix>>();
 }
 
-#[cfg(feature = "futures-io")]
-fn futures_io<R: futures_io::AsyncRead + Unpin, W: futures_io::AsyncWrite + Unpin>() {}
-#[cfg(feature = "hyper")]
-fn hyper<R: hyper::rt::Read + Unpin, W: hyper::rt::Write + Unpin>() {}
-#[cfg(feature = "tokio-io")]
-fn tokio<R: tokio::io::AsyncRead + Unpin, W: tokio::io::AsyncWrite + Unpin>() {}
-
 #[test]
 #[cfg(all(unix, feature = "futures-io", feature = "hyper", feature = "tokio-io"))]
 fn all_streams_and_halves_have_the_traits() {
+    fn futures_io<R: futures_io::AsyncRead + Unpin, W: futures_io::AsyncWrite + Unpin>() {}
+    fn hyper<R: hyper::rt::Read + Unpin, W: hyper::rt::Write + Unpin>() {}
+    fn tokio<R: tokio::io::AsyncRead + Unpin, W: tokio::io::AsyncWrite + Unpin>() {}
     futures_io::<UnixStream, TcpStream>();
     futures_io::<OwnedReadHalf<Unix>, OwnedWriteHalf<Unix>>();
     futures_io::<ReadHalf<'_, Unix>, WriteHalf<'_>>();
