@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use lunation_context::{Resource, ResourceKind};
+use lunation_context::{AsyncId, Resource, ResourceKind};
 use mio::Interest;
 use mio::net::UdpSocket as Socket;
 
@@ -109,6 +109,12 @@ impl UdpSocket {
     pub fn ref_(&self) -> &Self {
         self.io.set_ref(true);
         self
+    }
+
+    /// The id of its async resource, the `UDPWRAP`: the trigger for what its datagrams cause. Works
+    /// on every thread.
+    pub fn async_id(&self) -> AsyncId {
+        self.io.async_id()
     }
 
     /// Sets the peer of [`send`](Self::send) and [`recv`](Self::recv), and lets nobody else's

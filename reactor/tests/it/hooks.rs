@@ -181,6 +181,7 @@ fn datagrams() {
         client.send_to(b"more", address).await.unwrap();
         server.recv_from(&mut buf).await.unwrap();
     });
+    assert_eq!(journal.name(client.async_id()), "#2");
     drop((server, client));
     assert_eq!(
         journal.take(),
