@@ -76,7 +76,7 @@ pub use lunation_reactor::net;
 
 /// Registering sources of your own with the loop. Tokio: `AsyncFd`.
 pub mod io {
-    pub use lunation_reactor::{Interest, Registration, Registry, Source, Token};
+    pub use lunation_reactor::{Interest, Ready, Registration, Registry, Source, Token};
 }
 
 /// The loop as hyper's runtime: give these to hyper's builders. The sockets of [`net`] implement

@@ -6,6 +6,7 @@
 //! runtime's slot.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use mio::Interest;
 use mio::event::Source;
 
 use crate::reactor::Reactor;
-use crate::readiness::Direction;
+use crate::readiness::{Direction, Ready};
 use crate::release;
 use crate::source::{Key, Slot};
 use crate::waiters::{SHARED, Ticket};
@@ -26,6 +27,9 @@ const STRAYED: &str = "this socket belongs to a runtime that is not the one of t
     from_std()";
 const OUTSIDE: &str = "no lunation runtime on this thread: make sockets inside Runtime::block_on, \
     a task, or Runtime::enter";
+
+const NO_DIRECTION: &str = "the interest names neither reading nor writing: there is nothing to \
+    wait for";
 
 /// The reactor of this thread.
 ///
@@ -155,8 +159,39 @@ impl<S: Source> Io<S> {
     pub(crate) fn wait_for(
         &self,
         direction: Direction,
-    ) -> impl Future<Output = io::Result<()>> + use<'_, S> {
+    ) -> impl Future<Output = io::Result<()>> + Unpin + use<'_, S> {
         self.operate(direction, |_| Ok(Outcome::whole(())))
+    }
+
+    /// [`wait_for`](Io::wait_for) for the `poll_*` functions.
+    pub(crate) fn poll_ready(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<io::Result<()>> {
+        self.poll_now(cx, direction, |_| Ok(Outcome::whole(())))
+    }
+
+    /// Waits until a direction of `interest` is ready and returns what is known of them all.
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        if !interest.is_readable() && !interest.is_writable() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, NO_DIRECTION));
+        }
+        let mut read = interest.is_readable().then(|| self.wait_for(Direction::Read));
+        let mut write = interest.is_writable().then(|| self.wait_for(Direction::Write));
+        poll_fn(|cx| {
+            let mut result = Poll::Pending;
+            // Both are asked, so that both wait.
+            for wait in read.iter_mut().chain(&mut write) {
+                if let Poll::Ready(ended) = Pin::new(wait).poll(cx) {
+                    result = Poll::Ready(ended);
+                }
+            }
+            result
+        })
+        .await?;
+        let known = self.reactor()?.readiness(self.key);
+        Ok(known.ok_or_else(|| io::Error::other(STRAYED))?.concerning(interest))
     }
 
     fn poll_as<T>(

@@ -32,4 +32,5 @@ mod registration;
 pub use mio::event::Source;
 pub use mio::{Interest, Registry, Token};
 pub use reactor::{EnterGuard, Notifier, Reactor};
+pub use readiness::Ready;
 pub use registration::Registration;

@@ -19,7 +19,7 @@ use mio::event::Source;
 use mio::{Events, Interest, Poll};
 
 use crate::budget::Meter;
-use crate::readiness::{Direction, Readiness};
+use crate::readiness::{Direction, Ready};
 use crate::release::{Inbox, NOTIFIER, Released};
 use crate::source::{Key, Slot, Slots};
 use crate::waiters::{SHARED, Ticket};
@@ -41,7 +41,7 @@ pub struct Reactor {
     selector: RefCell<Selector>,
     inbox: Arc<Inbox>,
     slots: RefCell<Slots>,
-    pending: RefCell<VecDeque<(Key, Readiness)>>,
+    pending: RefCell<VecDeque<(Key, Ready)>>,
     /// Listeners that pause after running out of descriptors, and until when.
     pauses: RefCell<Vec<(Instant, Key)>>,
     released_timers: RefCell<Vec<u64>>,
@@ -298,6 +298,11 @@ impl Reactor {
         self.slots.borrow_mut().change(key, |slot| slot.ready().has(direction))
     }
 
+    /// All that is known of the source.
+    pub(crate) fn readiness(&self, key: Key) -> Option<Ready> {
+        self.slots.borrow_mut().change(key, |slot| *slot.ready())
+    }
+
     /// Takes one operation out of the budget of the task that runs. `false` when it is spent: then
     /// the task has been put off until the next poll phase.
     pub(crate) fn spend(&self, waker: &Waker) -> bool {
@@ -363,7 +368,7 @@ impl Reactor {
             result => result?,
         }
         let of_sources = events.iter().filter(|event| event.token() != NOTIFIER);
-        let readiness = of_sources.map(|event| (Key(event.token().0), Readiness::of(event)));
+        let readiness = of_sources.map(|event| (Key(event.token().0), Ready::of(event)));
         self.pending.borrow_mut().extend(readiness);
         Ok(())
     }
@@ -379,7 +384,7 @@ impl Reactor {
         let mut pending = self.pending.borrow_mut();
         for (_, key) in pauses.extract_if(.., |(until, _)| *until <= now) {
             slots.change(key, Slot::end_pause);
-            pending.push_back((key, Readiness::only(Direction::Read)));
+            pending.push_back((key, Ready::only(Direction::Read)));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::BitOr;
 
+use mio::Interest;
 use mio::event::Event;
 
 /// Whether a short transfer proves that the kernel's buffer is empty (or full) and that the next
@@ -32,25 +33,65 @@ pub(crate) enum Direction {
     Write,
 }
 
-/// A set of readiness bits.
+/// What is known of a source's readiness. tokio's `Ready`.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Readiness(u8);
+pub struct Ready(u8);
 
-impl Readiness {
+impl Ready {
     /// Nothing known.
-    pub(crate) const NONE: Readiness = Readiness(0);
-    const READ: Readiness = Readiness(1);
-    const WRITE: Readiness = Readiness(2);
-    const READ_CLOSED: Readiness = Readiness(4);
-    const WRITE_CLOSED: Readiness = Readiness(8);
-    const ERROR: Readiness = Readiness(16);
+    pub(crate) const NONE: Ready = Ready(0);
+    const READ: Ready = Ready(1);
+    const WRITE: Ready = Ready(2);
+    const READ_CLOSED: Ready = Ready(4);
+    const WRITE_CLOSED: Ready = Ready(8);
+    const ERROR: Ready = Ready(16);
+    const READS: Ready = Ready(Self::READ.0 | Self::READ_CLOSED.0);
+    const WRITES: Ready = Ready(Self::WRITE.0 | Self::WRITE_CLOSED.0);
     /// Assumed of a fresh socket: trying costs less than waiting for the first event.
-    pub(crate) const BOTH: Readiness = Readiness(Self::READ.0 | Self::WRITE.0);
+    pub(crate) const BOTH: Ready = Ready(Self::READ.0 | Self::WRITE.0);
+
+    /// Whether nothing is known.
+    pub fn is_empty(self) -> bool {
+        self == Ready::NONE
+    }
+
+    /// Whether reading is worth a try: for data, or for the end.
+    pub fn is_readable(self) -> bool {
+        self.meets(Self::READS)
+    }
+
+    /// Whether writing is worth a try: there is room, or an error to be told.
+    pub fn is_writable(self) -> bool {
+        self.meets(Self::WRITES)
+    }
+
+    /// Whether the peer has finished, or the reading half was shut down.
+    pub fn is_read_closed(self) -> bool {
+        self.meets(Self::READ_CLOSED)
+    }
+
+    /// Whether the connection has ended, or the writing half was shut down.
+    pub fn is_write_closed(self) -> bool {
+        self.meets(Self::WRITE_CLOSED)
+    }
+
+    /// Whether an error waits to be told by the next operation.
+    pub fn is_error(self) -> bool {
+        self.meets(Self::ERROR)
+    }
+
+    /// What of this concerns `interest`; errors always do.
+    pub(crate) fn concerning(self, interest: Interest) -> Ready {
+        let pick = |wanted: bool, bits: Ready| if wanted { bits } else { Ready::NONE };
+        let reads = pick(interest.is_readable(), Self::READS);
+        let writes = pick(interest.is_writable(), Self::WRITES);
+        Ready(self.0 & (reads | writes | Self::ERROR).0)
+    }
 
     /// What `event` says. A close or an error makes its direction ready: trying will tell.
-    pub(crate) fn of(event: &Event) -> Readiness {
-        let mut all = Readiness::NONE;
-        let mut add = |holds: bool, bits: Readiness| {
+    pub(crate) fn of(event: &Event) -> Ready {
+        let mut all = Ready::NONE;
+        let mut add = |holds: bool, bits: Ready| {
             if holds {
                 all = all | bits;
             }
@@ -64,7 +105,7 @@ impl Readiness {
     }
 
     /// The bit of one direction.
-    pub(crate) fn only(direction: Direction) -> Readiness {
+    pub(crate) fn only(direction: Direction) -> Ready {
         match direction {
             Direction::Read => Self::READ,
             Direction::Write => Self::WRITE,
@@ -94,15 +135,15 @@ impl Readiness {
         }
     }
 
-    fn meets(self, other: Readiness) -> bool {
+    fn meets(self, other: Ready) -> bool {
         self.0 & other.0 != 0
     }
 }
 
-impl BitOr for Readiness {
-    type Output = Readiness;
+impl BitOr for Ready {
+    type Output = Ready;
 
-    fn bitor(self, other: Readiness) -> Readiness {
-        Readiness(self.0 | other.0)
+    fn bitor(self, other: Ready) -> Ready {
+        Ready(self.0 | other.0)
     }
 }

@@ -10,7 +10,7 @@ use mio::Interest;
 use mio::event::Source;
 
 use crate::io::{Io, Outcome, current_reactor};
-use crate::readiness::{Direction, Readiness};
+use crate::readiness::{Direction, Ready};
 use crate::source::{Dispatch, Slot};
 
 /// A source of your own in the runtime's selector, with the async resource its events run in.
@@ -40,7 +40,7 @@ impl<S: Source> Registration<S> {
     pub fn new(source: S, interest: Interest, kind: ResourceKind) -> io::Result<Registration<S>> {
         let reactor = current_reactor()?;
         let resource = Rc::new(Resource::create(kind, Location::caller()));
-        let slot = Slot::new(resource, Readiness::NONE, Dispatch::InResource);
+        let slot = Slot::new(resource, Ready::NONE, Dispatch::InResource);
         Ok(Registration { io: Io::register(&reactor, source, interest, slot)? })
     }
 
@@ -89,13 +89,25 @@ impl<S: Source> Registration<S> {
         self.io.wait_for(Direction::Write).await
     }
 
+    /// Waits until one of the directions of `interest` is ready, and tells all that is known of
+    /// them.
+    ///
+    /// Cancel safe: it takes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `interest` names no direction; or the source belongs to another thread's runtime.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.io.ready(interest).await
+    }
+
     /// [`readable`](Self::readable) for hand-written futures: the last caller is woken.
     ///
     /// # Errors
     ///
     /// The source belongs to another thread's runtime.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_now(cx, Direction::Read, |_| Ok(Outcome::whole(())))
+        self.io.poll_ready(cx, Direction::Read)
     }
 
     /// [`writable`](Self::writable) for hand-written futures: the last caller is woken.
@@ -104,7 +116,7 @@ impl<S: Source> Registration<S> {
     ///
     /// The source belongs to another thread's runtime.
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io.poll_now(cx, Direction::Write, |_| Ok(Outcome::whole(())))
+        self.io.poll_ready(cx, Direction::Write)
     }
 
     /// Calls `operation` if the source is ready for it, and forgets that readiness if it gives

@@ -7,7 +7,7 @@ use lunation_context::Resource;
 use mio::Token;
 use slab::Slab;
 
-use crate::readiness::{Direction, Readiness};
+use crate::readiness::{Direction, Ready};
 use crate::waiters::Waiters;
 
 /// A slot's index in the low half of a token, its generation in the high half.
@@ -52,7 +52,7 @@ pub(crate) enum Dispatch {
 #[derive(Debug)]
 pub(crate) struct Slot {
     key: Key,
-    ready: Readiness,
+    ready: Ready,
     readers: Waiters,
     writers: Waiters,
     resource: Rc<Resource>,
@@ -69,7 +69,7 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// A source with nobody waiting. Its key is given by [`Slots::insert`].
-    pub(crate) fn new(resource: Rc<Resource>, ready: Readiness, dispatch: Dispatch) -> Slot {
+    pub(crate) fn new(resource: Rc<Resource>, ready: Ready, dispatch: Dispatch) -> Slot {
         Slot {
             key: Key(0),
             ready,
@@ -94,7 +94,7 @@ impl Slot {
         self.resource.clone()
     }
 
-    pub(crate) fn ready(&mut self) -> &mut Readiness {
+    pub(crate) fn ready(&mut self) -> &mut Ready {
         &mut self.ready
     }
 
@@ -106,8 +106,8 @@ impl Slot {
     }
 
     /// Takes in an event and takes out whom it concerns.
-    pub(crate) fn arrive(&mut self, event: Readiness) -> Arrival {
-        let event = if self.paused { Readiness::NONE } else { event };
+    pub(crate) fn arrive(&mut self, event: Ready) -> Arrival {
+        let event = if self.paused { Ready::NONE } else { event };
         self.ready = self.ready | event;
         let take = |waiters: &mut Waiters, direction| {
             if event.has(direction) { std::mem::take(waiters) } else { Waiters::default() }

@@ -1,21 +1,23 @@
-//! `futures_io` for the stream and its halves.
+//! `futures_io` for streams and their halves.
 
 use std::io::{self, IoSlice, IoSliceMut};
+use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::net::split::{OwnedReadHalf, OwnedWriteHalf};
-use crate::net::stream::TcpStream;
+use crate::net::family::Family;
+use crate::net::split::{Reader, Writer};
+use crate::net::stream::Stream;
 
-impl AsyncRead for TcpStream {
+impl<F: Family> AsyncRead for Stream<F> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.io.poll_read(cx, buf)
+        self.wire.poll_read(cx, buf)
     }
 
     fn poll_read_vectored(
@@ -23,17 +25,17 @@ impl AsyncRead for TcpStream {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.io.poll_read_vectored(cx, bufs)
+        self.wire.poll_read_vectored(cx, bufs)
     }
 }
 
-impl AsyncWrite for TcpStream {
+impl<F: Family> AsyncWrite for Stream<F> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.io.poll_write(cx, buf)
+        self.wire.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -41,7 +43,7 @@ impl AsyncWrite for TcpStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.io.poll_write_vectored(cx, bufs)
+        self.wire.poll_write_vectored(cx, bufs)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -49,17 +51,17 @@ impl AsyncWrite for TcpStream {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.io.end_writing())
+        Poll::Ready(self.wire.end_writing())
     }
 }
 
-impl AsyncRead for OwnedReadHalf {
+impl<F: Family, P: Deref<Target = Stream<F>>> AsyncRead for Reader<P> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream.io.poll_read(cx, buf)
+        self.stream.wire.poll_read(cx, buf)
     }
 
     fn poll_read_vectored(
@@ -67,17 +69,17 @@ impl AsyncRead for OwnedReadHalf {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream.io.poll_read_vectored(cx, bufs)
+        self.stream.wire.poll_read_vectored(cx, bufs)
     }
 }
 
-impl AsyncWrite for OwnedWriteHalf {
+impl<F: Family, P: Deref<Target = Stream<F>>> AsyncWrite for Writer<P> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream.io.poll_write(cx, buf)
+        self.stream.wire.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -85,7 +87,7 @@ impl AsyncWrite for OwnedWriteHalf {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream.io.poll_write_vectored(cx, bufs)
+        self.stream.wire.poll_write_vectored(cx, bufs)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -93,6 +95,6 @@ impl AsyncWrite for OwnedWriteHalf {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.stream.io.end_writing())
+        Poll::Ready(self.stream.wire.end_writing())
     }
 }

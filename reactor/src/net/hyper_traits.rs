@@ -1,32 +1,34 @@
-//! `hyper::rt` for the stream and its halves.
+//! `hyper::rt` for streams and their halves.
 
 use std::io::{self, IoSlice};
+use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use crate::net::split::{OwnedReadHalf, OwnedWriteHalf};
-use crate::net::stream::TcpStream;
+use crate::net::family::Family;
+use crate::net::split::{Reader, Writer};
+use crate::net::stream::Stream;
 use crate::uninit::receive_hyper;
 
-impl Read for TcpStream {
+impl<F: Family> Read for Stream<F> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.io.poll_receive(cx, |socket| receive_hyper(socket, &mut buf))
+        self.wire.poll_receive(cx, |socket| receive_hyper(socket, &mut buf))
     }
 }
 
-impl Write for TcpStream {
+impl<F: Family> Write for Stream<F> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.io.poll_write(cx, buf)
+        self.wire.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -34,7 +36,7 @@ impl Write for TcpStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.io.poll_write_vectored(cx, bufs)
+        self.wire.poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -46,27 +48,27 @@ impl Write for TcpStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.io.end_writing())
+        Poll::Ready(self.wire.end_writing())
     }
 }
 
-impl Read for OwnedReadHalf {
+impl<F: Family, P: Deref<Target = Stream<F>>> Read for Reader<P> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream.io.poll_receive(cx, |socket| receive_hyper(socket, &mut buf))
+        self.stream.wire.poll_receive(cx, |socket| receive_hyper(socket, &mut buf))
     }
 }
 
-impl Write for OwnedWriteHalf {
+impl<F: Family, P: Deref<Target = Stream<F>>> Write for Writer<P> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream.io.poll_write(cx, buf)
+        self.stream.wire.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -74,7 +76,7 @@ impl Write for OwnedWriteHalf {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream.io.poll_write_vectored(cx, bufs)
+        self.stream.wire.poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -86,6 +88,6 @@ impl Write for OwnedWriteHalf {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.stream.io.end_writing())
+        Poll::Ready(self.stream.wire.end_writing())
     }
 }

@@ -1,107 +1,50 @@
-//! The TCP listener.
+//! Listeners of all families.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use lunation_context::{Activation, AsyncId, Frame, Resource, ResourceKind};
+use lunation_context::{Activation, AsyncId, Frame, Resource};
 use mio::Interest;
-use mio::net::{TcpListener as Socket, TcpStream as Connection};
 
 use crate::io::{Io, Outcome, current_reactor};
 use crate::net::errno;
-use crate::net::error::{during, resolve};
-use crate::net::socket::TcpSocket;
-use crate::net::stream::{BOTH_WAYS, TcpStream};
-use crate::readiness::{Direction, Readiness};
+use crate::net::error::during;
+use crate::net::family::Family;
+use crate::net::stream::Stream;
+use crate::readiness::{Direction, Ready};
 use crate::source::{Dispatch, Slot};
 
-/// Connections that may wait to be accepted, unless [`TcpSocket::listen`] says otherwise; tokio's
-/// number.
-const BACKLOG: u32 = 1024;
-
-/// A socket that accepts connections. tokio's `TcpListener`, Node's `net.Server`.
+/// A socket that accepts connections: [`TcpListener`](crate::net::TcpListener) or, on Unix,
+/// `UnixListener`. Node's `net.Server`.
 ///
 /// Several tasks may accept from one listener.
-///
-/// # Examples
-///
-/// ```
-/// # use std::io;
-/// use lunation_reactor::net::TcpListener;
-///
-/// async fn greet() -> io::Result<()> {
-///     let listener = TcpListener::bind("127.0.0.1:0").await?;
-///     loop {
-///         let (mut stream, _peer) = listener.accept().await?;
-///         stream.write_all(b"hello\n").await?;
-///     }
-/// }
-/// ```
 #[derive(Debug)]
-pub struct TcpListener {
-    io: Io<Socket>,
+pub struct Listener<F: Family> {
+    pub(super) io: Io<F::Server>,
 }
 
-impl TcpListener {
-    /// Listens on `address`; if it names several, on the first that works. Port 0 lets the system
-    /// choose. The address may be in use by connections of an earlier listener (`SO_REUSEADDR`,
-    /// not on Windows); [`TcpSocket`] has the other options.
-    ///
-    /// A host name blocks the loop while it is looked up; a literal address does not. Cancel safe:
-    /// it does not wait otherwise.
-    ///
-    /// # Errors
-    ///
-    /// That of the last attempt, with the address in its text and the system's error as
-    /// `source()`; that of the look-up; or there is no runtime on this thread.
-    #[track_caller]
-    pub fn bind<A: ToSocketAddrs>(address: A) -> impl Future<Output = io::Result<TcpListener>> {
-        let site = Location::caller();
-        async move {
-            let mut last = None;
-            for address in resolve(address)? {
-                match TcpListener::bind_to(address, site) {
-                    Ok(listener) => return Ok(listener),
-                    Err(error) => last = Some(error),
-                }
-            }
-            Err(last.unwrap_or_else(|| io::ErrorKind::InvalidInput.into()))
-        }
-    }
-
-    fn bind_to(address: SocketAddr, site: &'static Location<'static>) -> io::Result<TcpListener> {
-        let socket = TcpSocket::for_address(address)?;
-        // On Windows this would let another process take the address over.
-        if cfg!(not(windows)) {
-            socket.set_reuseaddr(true)?;
-        }
-        socket.bind(address)?;
-        socket.listen_from(BACKLOG, site)
-    }
-
+impl<F: Family> Listener<F> {
     /// Takes over a listener of the standard library and makes it non-blocking.
     ///
     /// # Errors
     ///
     /// There is no runtime on this thread, or the system refuses.
     #[track_caller]
-    pub fn from_std(listener: std::net::TcpListener) -> io::Result<TcpListener> {
-        TcpListener::adopt(listener, Location::caller())
+    pub fn from_std(listener: F::StdListener) -> io::Result<Listener<F>> {
+        Listener::register(F::adopt_listener(listener)?, Location::caller())
     }
 
-    fn adopt(
-        listener: std::net::TcpListener,
+    /// Registers a socket that listens and does not block.
+    pub(super) fn register(
+        socket: F::Server,
         site: &'static Location<'static>,
-    ) -> io::Result<TcpListener> {
+    ) -> io::Result<Listener<F>> {
         let reactor = current_reactor()?;
-        listener.set_nonblocking(true)?;
-        let resource = Rc::new(Resource::create(ResourceKind::TcpServerWrap, site));
-        let slot = Slot::new(resource, Readiness::BOTH, Dispatch::Silent);
-        let socket = Socket::from_std(listener);
-        Ok(TcpListener { io: Io::register(&reactor, socket, Interest::READABLE, slot)? })
+        let resource = Rc::new(Resource::create(F::KINDS.server, site));
+        let slot = Slot::new(resource, Ready::BOTH, Dispatch::Silent);
+        Ok(Listener { io: Io::register(&reactor, socket, Interest::READABLE, slot)? })
     }
 
     /// Takes the listener out of its runtime. It stays non-blocking. Works on every thread.
@@ -109,8 +52,21 @@ impl TcpListener {
     /// # Errors
     ///
     /// None at present.
-    pub fn into_std(self) -> io::Result<std::net::TcpListener> {
+    pub fn into_std(self) -> io::Result<F::StdListener> {
         Ok(self.io.into_inner().into())
+    }
+
+    /// Lets `run_to_idle` end although somebody waits for a connection. Node's equivalent:
+    /// `server.unref()`. Nothing happens off its thread.
+    pub fn unref(&self) -> &Self {
+        self.io.set_ref(false);
+        self
+    }
+
+    /// Lets those who wait for a connection keep the loop alive again: `server.ref()`.
+    pub fn ref_(&self) -> &Self {
+        self.io.set_ref(true);
+        self
     }
 
     /// Accepts one connection. Its async resource is triggered by the listener and starts from the
@@ -125,10 +81,10 @@ impl TcpListener {
     /// the next accept waits 100 ms, doubling up to 1 s, so that a loop which only logs the error
     /// does not spin. Or the listener belongs to another thread's runtime.
     #[track_caller]
-    pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + use<'_> {
+    pub fn accept(&self) -> impl Future<Output = io::Result<(Stream<F>, F::Address)>> + use<'_, F> {
         let site = Location::caller();
         async move {
-            let result = self.io.operate(Direction::Read, accept).await;
+            let result = self.io.operate(Direction::Read, accept::<F>).await;
             self.accepted(result, site)
         }
     }
@@ -139,105 +95,65 @@ impl TcpListener {
     ///
     /// As [`accept`](Self::accept).
     #[track_caller]
-    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let result = ready!(self.io.poll_now(cx, Direction::Read, accept));
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream<F>, F::Address)>> {
+        let result = ready!(self.io.poll_now(cx, Direction::Read, accept::<F>));
         Poll::Ready(self.accepted(result, Location::caller()))
     }
 
-    /// The id of its async resource, the `TCPSERVERWRAP`. Works on every thread.
+    /// The id of its async resource, the `TCPSERVERWRAP` or `PIPESERVERWRAP`. Works on every thread.
     pub fn async_id(&self) -> AsyncId {
         self.io.async_id()
     }
 
-    /// The address it listens on: with port 0, the port that the system chose.
+    /// The address it listens on: with TCP's port 0, the port that the system chose.
     ///
     /// # Errors
     ///
     /// The system's.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.get().local_addr()
-    }
-
-    /// The hop limit of what accepted connections send (`IP_TTL`).
-    ///
-    /// # Errors
-    ///
-    /// The system's.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.io.get().ttl()
-    }
-
-    /// Sets the hop limit for connections accepted from now on (`IP_TTL`).
-    ///
-    /// # Errors
-    ///
-    /// The system's.
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.io.get().set_ttl(ttl)
+    pub fn local_addr(&self) -> io::Result<F::Address> {
+        F::server_address(self.io.get())
     }
 
     fn accepted(
         &self,
-        result: io::Result<(Connection, SocketAddr)>,
+        result: io::Result<(F::Socket, F::Address)>,
         site: &'static Location<'static>,
-    ) -> io::Result<(TcpStream, SocketAddr)> {
-        let adopted = result.and_then(|(socket, peer)| Ok((self.welcome(socket, site)?, peer)));
-        adopted.map_err(|error| {
+    ) -> io::Result<(Stream<F>, F::Address)> {
+        let welcomed =
+            result.and_then(|(socket, peer)| Ok((self.welcome(socket, peer.clone(), site)?, peer)));
+        welcomed.map_err(|error| {
             if errno::is_out_of_descriptors(&error)
                 && let Ok(reactor) = self.io.reactor()
             {
                 reactor.pause(self.io.key());
             }
-            during("accept on", self.local_addr().ok(), error)
+            during("accept on", self.local_addr().ok().as_ref().and_then(F::name), error)
         })
     }
 
-    /// Makes the stream of a new connection: Node's `TCPWRAP` with the server as trigger, created
-    /// by the loop (execution id 0) inside before/after of the server.
+    /// Makes the stream of a new connection: Node's `TCPWRAP` or `PIPEWRAP` with the server as
+    /// trigger, created by the loop (execution id 0) inside before/after of the server.
     fn welcome(
         &self,
-        socket: Connection,
+        socket: F::Socket,
+        peer: F::Address,
         site: &'static Location<'static>,
-    ) -> io::Result<TcpStream> {
+    ) -> io::Result<Stream<F>> {
         let reactor = self.io.reactor()?;
         let gone = || io::Error::other("the listener's runtime has shut down");
         let server = reactor.accepted(self.io.key()).ok_or_else(gone)?;
         let resource = server.call(|| {
             let frame = Frame::inherit();
-            let (kind, trigger) = (ResourceKind::TcpWrap, Some(server.id()));
+            let (kind, trigger) = (F::KINDS.stream, Some(server.id()));
             Activation::of_loop().enter(|| Resource::create_with(kind, site, trigger, frame))
         });
-        let slot = Slot::new(Rc::new(resource), Readiness::BOTH, Dispatch::InResource);
-        Ok(TcpStream { io: Io::register(&reactor, socket, BOTH_WAYS, slot)? })
+        Stream::register(&reactor, socket, resource, Some(peer))
     }
 }
 
-impl TcpSocket {
-    /// Makes it a listener at which at most `backlog` connections wait to be accepted.
-    ///
-    /// # Errors
-    ///
-    /// The system's as `source()`, with the address in the text; or there is no runtime on this
-    /// thread.
-    #[track_caller]
-    pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
-        self.listen_from(backlog, Location::caller())
-    }
-
-    fn listen_from(
-        self,
-        backlog: u32,
-        site: &'static Location<'static>,
-    ) -> io::Result<TcpListener> {
-        let listening = self.socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX));
-        listening.map_err(|error| during("listen on", self.local_addr().ok(), error))?;
-        TcpListener::adopt(self.socket.into(), site)
-    }
-}
-
-fn accept(socket: &Socket) -> io::Result<Outcome<(Connection, SocketAddr)>> {
+fn accept<F: Family>(server: &F::Server) -> io::Result<Outcome<(F::Socket, F::Address)>> {
     loop {
-        match socket.accept() {
+        match F::accept(server) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             result => return result.map(Outcome::whole),
         }

@@ -8,7 +8,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::net::errno;
 use crate::net::error::during;
-use crate::net::stream::TcpStream;
+use crate::net::tcp::TcpStream;
 
 /// A socket that neither listens nor is connected yet: the place for options. tokio's `TcpSocket`.
 ///
@@ -57,7 +57,7 @@ impl TcpSocket {
 
     pub(super) fn for_address(address: SocketAddr) -> io::Result<TcpSocket> {
         let made = TcpSocket::new(Domain::for_address(address));
-        made.map_err(|error| during("open a socket for", address, error))
+        made.map_err(|error| during("open a socket for", Some(address), error))
     }
 
     fn new(domain: Domain) -> io::Result<TcpSocket> {
@@ -109,7 +109,7 @@ impl TcpSocket {
     /// The system's as `source()`, with the address in the text.
     pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
         let bound = self.socket.bind(&address.into());
-        bound.map_err(|error| during("bind", address, error))
+        bound.map_err(|error| during("bind", Some(address), error))
     }
 
     /// The address it is bound to.
@@ -132,7 +132,7 @@ impl TcpSocket {
     #[track_caller]
     pub fn connect(self, address: SocketAddr) -> impl Future<Output = io::Result<TcpStream>> {
         let site = Location::caller();
-        TcpStream::open(address, site, move || {
+        TcpStream::open(address, site, move |_| {
             match self.socket.connect(&address.into()) {
                 Err(error) if !errno::is_in_progress(&error) => return Err(error),
                 _ => {}

@@ -1,32 +1,34 @@
-//! `tokio::io` for the stream and its halves.
+//! `tokio::io` for streams and their halves.
 
 use std::io::{self, IoSlice};
+use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::net::split::{OwnedReadHalf, OwnedWriteHalf};
-use crate::net::stream::TcpStream;
+use crate::net::family::Family;
+use crate::net::split::{Reader, Writer};
+use crate::net::stream::Stream;
 use crate::uninit::receive_tokio;
 
-impl AsyncRead for TcpStream {
+impl<F: Family> AsyncRead for Stream<F> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.io.poll_receive(cx, |socket| receive_tokio(socket, buf))
+        self.wire.poll_receive(cx, |socket| receive_tokio(socket, buf))
     }
 }
 
-impl AsyncWrite for TcpStream {
+impl<F: Family> AsyncWrite for Stream<F> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.io.poll_write(cx, buf)
+        self.wire.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -34,7 +36,7 @@ impl AsyncWrite for TcpStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.io.poll_write_vectored(cx, bufs)
+        self.wire.poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -46,27 +48,27 @@ impl AsyncWrite for TcpStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.io.end_writing())
+        Poll::Ready(self.wire.end_writing())
     }
 }
 
-impl AsyncRead for OwnedReadHalf {
+impl<F: Family, P: Deref<Target = Stream<F>>> AsyncRead for Reader<P> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream.io.poll_receive(cx, |socket| receive_tokio(socket, buf))
+        self.stream.wire.poll_receive(cx, |socket| receive_tokio(socket, buf))
     }
 }
 
-impl AsyncWrite for OwnedWriteHalf {
+impl<F: Family, P: Deref<Target = Stream<F>>> AsyncWrite for Writer<P> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream.io.poll_write(cx, buf)
+        self.stream.wire.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -74,7 +76,7 @@ impl AsyncWrite for OwnedWriteHalf {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream.io.poll_write_vectored(cx, bufs)
+        self.stream.wire.poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -86,6 +88,6 @@ impl AsyncWrite for OwnedWriteHalf {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.stream.io.end_writing())
+        Poll::Ready(self.stream.wire.end_writing())
     }
 }

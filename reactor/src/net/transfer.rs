@@ -1,56 +1,44 @@
 //! Reading and writing a stream: shared by the stream, its halves and the traits.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
+#[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio-io"))]
 use std::task::{Context, Poll};
 
-use mio::net::TcpStream as Socket;
-
 use crate::io::{Io, Outcome};
+use crate::net::error::{Phrases, transferring};
+use crate::net::family::{Family, Transfer};
 use crate::readiness::Direction;
 
-type Transfer = io::Result<Outcome<usize>>;
+const READING: Phrases = Phrases { peer: "read from", local: "read on" };
+const WRITING: Phrases = Phrases { peer: "write to", local: "write on" };
+const ENDING: Phrases = Phrases { peer: "shut down writing to", local: "shut down writing on" };
 
-fn read(mut socket: &Socket, buf: &mut [u8]) -> Transfer {
-    socket.read(buf).map(|done| Outcome::transfer(done, buf.len()))
+/// A registered connection and who is at its other end.
+#[derive(Debug)]
+pub(super) struct Wire<F: Family> {
+    pub(super) io: Io<F::Socket>,
+    /// Kept for errors: the system forgets it when a connection is reset.
+    peer: Option<F::Address>,
 }
 
-fn read_vectored(mut socket: &Socket, bufs: &mut [IoSliceMut<'_>]) -> Transfer {
-    let wanted = bufs.iter().map(|buf| buf.len()).sum();
-    socket.read_vectored(bufs).map(|done| Outcome::transfer(done, wanted))
-}
+impl<F: Family> Wire<F> {
+    pub(super) fn new(io: Io<F::Socket>, peer: Option<F::Address>) -> Wire<F> {
+        Wire { io, peer }
+    }
 
-fn write(mut socket: &Socket, buf: &[u8]) -> Transfer {
-    socket.write(buf).map(|done| Outcome::transfer(done, buf.len()))
-}
+    pub(super) fn set_peer(&mut self, peer: F::Address) {
+        self.peer = Some(peer);
+    }
 
-fn write_vectored(mut socket: &Socket, bufs: &[IoSlice<'_>]) -> Transfer {
-    let wanted = bufs.iter().map(|buf| buf.len()).sum();
-    socket.write_vectored(bufs).map(|done| Outcome::transfer(done, wanted))
-}
-
-/// Looking takes nothing out of the kernel's buffer, so a short look proves nothing.
-fn peek(socket: &Socket, buf: &mut [u8]) -> Transfer {
-    socket.peek(buf).map(Outcome::whole)
-}
-
-#[cfg(any(feature = "hyper", feature = "tokio-io"))]
-fn receive(
-    socket: &Socket,
-    receive: impl FnOnce(socket2::SockRef<'_>) -> io::Result<(usize, usize)>,
-) -> Transfer {
-    // `try_io`, because on Windows mio has to see every `WouldBlock`.
-    let received = socket.try_io(|| receive(socket2::SockRef::from(socket)));
-    received.map(|(done, wanted)| Outcome::transfer(done, wanted))
-}
-
-impl Io<Socket> {
     pub(super) async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.operate(Direction::Read, |socket| read(socket, buf)).await
+        self.io.operate(Direction::Read, |socket| self.reads(socket.read(buf), buf.len())).await
     }
 
     pub(super) async fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.operate(Direction::Read, |socket| read_vectored(socket, bufs)).await
+        let wanted = room(bufs);
+        let attempt = |socket: &F::Socket| self.reads(socket.read_vectored(bufs), wanted);
+        self.io.operate(Direction::Read, attempt).await
     }
 
     pub(super) async fn read_exact(&self, mut buf: &mut [u8]) -> io::Result<()> {
@@ -63,16 +51,13 @@ impl Io<Socket> {
         Ok(())
     }
 
-    pub(super) async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.operate(Direction::Read, |socket| peek(socket, buf)).await
-    }
-
     pub(super) async fn write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.operate(Direction::Write, |socket| write(socket, buf)).await
+        self.io.operate(Direction::Write, |socket| self.writes(socket.write(buf), buf.len())).await
     }
 
     pub(super) async fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.operate(Direction::Write, |socket| write_vectored(socket, bufs)).await
+        let attempt = |socket: &F::Socket| self.writes(socket.write_vectored(bufs), length(bufs));
+        self.io.operate(Direction::Write, attempt).await
     }
 
     pub(super) async fn write_all(&self, mut buf: &[u8]) -> io::Result<()> {
@@ -86,49 +71,77 @@ impl Io<Socket> {
     }
 
     pub(super) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.try_now(Direction::Read, |socket| read(socket, buf))
+        self.io.try_now(Direction::Read, |socket| self.reads(socket.read(buf), buf.len()))
     }
 
     pub(super) fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.try_now(Direction::Read, |socket| read_vectored(socket, bufs))
+        let wanted = room(bufs);
+        self.io.try_now(Direction::Read, |socket| self.reads(socket.read_vectored(bufs), wanted))
     }
 
     pub(super) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.try_now(Direction::Write, |socket| write(socket, buf))
+        self.io.try_now(Direction::Write, |socket| self.writes(socket.write(buf), buf.len()))
     }
 
     pub(super) fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.try_now(Direction::Write, |socket| write_vectored(socket, bufs))
-    }
-
-    pub(super) fn poll_peek(
-        &self,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_now(cx, Direction::Read, |socket| peek(socket, buf))
+        let attempt = |socket: &F::Socket| self.writes(socket.write_vectored(bufs), length(bufs));
+        self.io.try_now(Direction::Write, attempt)
     }
 
     /// Tells the peer that nothing more will be written. A connection that has ended already
     /// counts as told.
     pub(super) fn shut_down_write(&self) -> io::Result<()> {
-        match self.get().shutdown(Shutdown::Write) {
+        match self.io.get().options().shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            result => result,
+            result => result.map_err(|error| self.name(&ENDING, error)),
         }
     }
 
     /// The same as an operation: only where the socket belongs.
     pub(super) fn end_writing(&self) -> io::Result<()> {
-        self.reactor()?;
+        self.io.reactor()?;
         self.shut_down_write()
+    }
+
+    /// Looking takes nothing out of the kernel's buffer, so a short look proves nothing.
+    pub(super) fn looks(&self, result: io::Result<usize>) -> io::Result<Outcome<usize>> {
+        result.map(Outcome::whole).map_err(|error| self.name(&READING, error))
+    }
+
+    fn reads(&self, result: io::Result<usize>, wanted: usize) -> io::Result<Outcome<usize>> {
+        let outcome = |done| match F::SHORT_READ_EMPTIES {
+            true => Outcome::transfer(done, wanted),
+            false => Outcome::whole(done),
+        };
+        result.map(outcome).map_err(|error| self.name(&READING, error))
+    }
+
+    fn writes(&self, result: io::Result<usize>, wanted: usize) -> io::Result<Outcome<usize>> {
+        let outcome = |done| Outcome::transfer(done, wanted);
+        result.map(outcome).map_err(|error| self.name(&WRITING, error))
+    }
+
+    #[cold]
+    fn name(&self, phrases: &Phrases, error: io::Error) -> io::Error {
+        let peer = || self.peer.as_ref().and_then(F::name);
+        let local = || F::local_address(self.io.get()).ok().as_ref().and_then(F::name);
+        transferring(phrases, peer, local, error)
     }
 }
 
+fn room(bufs: &[IoSliceMut<'_>]) -> usize {
+    bufs.iter().map(|buf| buf.len()).sum()
+}
+
+fn length(bufs: &[IoSlice<'_>]) -> usize {
+    bufs.iter().map(|buf| buf.len()).sum()
+}
+
 #[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio-io"))]
-impl Io<Socket> {
+impl<F: Family> Wire<F> {
     pub(super) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_now(cx, Direction::Write, |socket| write(socket, buf))
+        let attempt = |socket: &F::Socket| self.writes(socket.write(buf), buf.len());
+        self.io.poll_now(cx, Direction::Write, attempt)
     }
 
     pub(super) fn poll_write_vectored(
@@ -136,18 +149,20 @@ impl Io<Socket> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_now(cx, Direction::Write, |socket| write_vectored(socket, bufs))
+        let attempt = |socket: &F::Socket| self.writes(socket.write_vectored(bufs), length(bufs));
+        self.io.poll_now(cx, Direction::Write, attempt)
     }
 }
 
 #[cfg(feature = "futures-io")]
-impl Io<Socket> {
+impl<F: Family> Wire<F> {
     pub(super) fn poll_read(
         &self,
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_now(cx, Direction::Read, |socket| read(socket, buf))
+        let attempt = |socket: &F::Socket| self.reads(socket.read(buf), buf.len());
+        self.io.poll_now(cx, Direction::Read, attempt)
     }
 
     pub(super) fn poll_read_vectored(
@@ -155,18 +170,29 @@ impl Io<Socket> {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_now(cx, Direction::Read, |socket| read_vectored(socket, bufs))
+        let wanted = room(bufs);
+        let attempt = |socket: &F::Socket| self.reads(socket.read_vectored(bufs), wanted);
+        self.io.poll_now(cx, Direction::Read, attempt)
     }
 }
 
 #[cfg(any(feature = "hyper", feature = "tokio-io"))]
-impl Io<Socket> {
+impl<F: Family> Wire<F> {
     /// Reads by `attempt`, one of those of `uninit`.
     pub(super) fn poll_receive(
         &self,
         cx: &mut Context<'_>,
         mut attempt: impl FnMut(socket2::SockRef<'_>) -> io::Result<(usize, usize)>,
     ) -> Poll<io::Result<()>> {
-        self.poll_now(cx, Direction::Read, |socket| receive(socket, &mut attempt)).map_ok(|_| ())
+        let receive = |socket: &F::Socket| {
+            let mut wanted = 0;
+            let received = F::try_io(socket, || attempt(socket.options()));
+            let received = received.map(|(done, room)| {
+                wanted = room;
+                done
+            });
+            self.reads(received, wanted)
+        };
+        self.io.poll_now(cx, Direction::Read, receive).map_ok(|_| ())
     }
 }

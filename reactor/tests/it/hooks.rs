@@ -9,7 +9,9 @@ use lunation_context::{
     AsyncHooks, AsyncId, AsyncLocalStorage, Hook, ResourceKind, ResourceRef, create_hook,
     execution_async_id,
 };
-use lunation_reactor::net::{TcpListener, TcpStream};
+use lunation_reactor::net::{Family, Listener, Stream, TcpListener, TcpStream, UdpSocket};
+#[cfg(unix)]
+use lunation_reactor::net::{UnixListener, UnixStream};
 use lunation_reactor::{Interest, Registration};
 
 use crate::support::{ANY_PORT, Rig, dead_address, join};
@@ -73,43 +75,125 @@ impl AsyncHooks for Journal {
     }
 }
 
+/// One connection from its making to its end. The kinds begin with `prefix`.
+async fn connection<F: Family>(
+    journal: &Journal,
+    prefix: &str,
+    listener: Listener<F>,
+    connect: impl Future<Output = std::io::Result<Stream<F>>>,
+) {
+    let mut client = connect.await.unwrap();
+    let (mut served, _) = listener.accept().await.unwrap();
+    let expected = [
+        format!("init #1 {prefix}SERVERWRAP trigger root exec root"),
+        format!("init #2 {prefix}WRAP trigger root exec root"),
+        format!("init #3 {prefix}CONNECTWRAP trigger #2 exec root"),
+        "before #3".into(),
+        "after #3".into(),
+        "before #1".into(),
+        format!("init #4 {prefix}WRAP trigger #1 exec loop"),
+        "after #1".into(),
+        "destroy #3".into(),
+    ];
+    assert_eq!(journal.take(), expected);
+    let mut buf = [0; 4];
+    let (read, written) = join(served.read_exact(&mut buf), client.write_all(b"data")).await;
+    read.unwrap();
+    written.unwrap();
+    assert_eq!(journal.take(), ["before #4", "after #4"]);
+    drop(served);
+    assert_eq!(client.read(&mut buf).await.unwrap(), 0);
+    drop(client);
+    drop(listener);
+    let ends = journal.take();
+    let (pairs, destroys) = ends.split_at(ends.len() - 3);
+    assert!(pairs.is_empty() || pairs == ["before #2", "after #2"], "{pairs:?}");
+    assert_eq!(destroys, ["destroy #4", "destroy #2", "destroy #1"]);
+}
+
 #[test]
 fn server_and_client() {
     let rig = Rig::new();
     let (journal, _hook) = Journal::start();
     rig.block_on(async {
         let listener = TcpListener::bind(ANY_PORT).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut client = TcpStream::connect(address).await.unwrap();
-        let (mut served, _) = listener.accept().await.unwrap();
-        assert_eq!(
-            journal.take(),
-            [
-                "init #1 TCPSERVERWRAP trigger root exec root",
-                "init #2 TCPWRAP trigger root exec root",
-                "init #3 TCPCONNECTWRAP trigger #2 exec root",
-                "before #3",
-                "after #3",
-                "before #1",
-                "init #4 TCPWRAP trigger #1 exec loop",
-                "after #1",
-                "destroy #3",
-            ]
-        );
-        let mut buf = [0; 4];
-        let (read, written) = join(served.read_exact(&mut buf), client.write_all(b"data")).await;
-        read.unwrap();
-        written.unwrap();
-        assert_eq!(journal.take(), ["before #4", "after #4"]);
-        drop(served);
-        assert_eq!(client.read(&mut buf).await.unwrap(), 0);
-        drop(client);
-        drop(listener);
+        let connect = TcpStream::connect(listener.local_addr().unwrap());
+        connection(&journal, "TCP", listener, connect).await;
     });
-    let ends = journal.take();
-    let (pairs, destroys) = ends.split_at(ends.len() - 3);
-    assert!(pairs.is_empty() || pairs == ["before #2", "after #2"], "{pairs:?}");
-    assert_eq!(destroys, ["destroy #4", "destroy #2", "destroy #1"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn server_and_client_of_a_path() {
+    let rig = Rig::new();
+    let place = crate::support::Place::new();
+    let (journal, _hook) = Journal::start();
+    let listener = UnixListener::bind(place.path("server")).unwrap();
+    let connect = UnixStream::connect(place.path("server"));
+    rig.block_on(connection(&journal, "PIPE", listener, connect));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_connect_to_a_missing_path_ends_both_resources() {
+    let rig = Rig::new();
+    let place = crate::support::Place::new();
+    let (journal, _hook) = Journal::start();
+    rig.block_on(UnixStream::connect(place.path("missing"))).unwrap_err();
+    assert_eq!(
+        journal.take(),
+        [
+            "init #1 PIPEWRAP trigger root exec root",
+            "init #2 PIPECONNECTWRAP trigger #1 exec root",
+            "destroy #2",
+            "destroy #1",
+        ]
+    );
+    drop(UnixStream::pair().unwrap());
+    assert_eq!(
+        journal.take(),
+        [
+            "init #3 PIPEWRAP trigger root exec root",
+            "init #4 PIPEWRAP trigger root exec root",
+            "destroy #3",
+            "destroy #4",
+        ]
+    );
+}
+
+/// Sending has no resource of its own: the system takes the datagram at once.
+#[test]
+fn datagrams() {
+    let rig = Rig::new();
+    let (journal, _hook) = Journal::start();
+    let bind = UdpSocket::bind(ANY_PORT);
+    let server = rig.block_on(STORE.scope("server", bind)).unwrap();
+    let client = rig.block_on(UdpSocket::bind(ANY_PORT)).unwrap();
+    let address = server.local_addr().unwrap();
+    rig.turn();
+    rig.block_on(async {
+        let mut buf = [0; 4];
+        let send = client.send_to(b"data", address);
+        let receive = STORE.scope("receiver", server.recv_from(&mut buf));
+        let (received, sent) = join(receive, send).await;
+        assert_eq!((received.unwrap().0, sent.unwrap()), (4, 4));
+        // Ready still: nothing is entered again.
+        client.send_to(b"more", address).await.unwrap();
+        server.recv_from(&mut buf).await.unwrap();
+    });
+    assert_eq!(journal.name(client.async_id()), "#2");
+    drop((server, client));
+    assert_eq!(
+        journal.take(),
+        [
+            "init #1 UDPWRAP trigger root exec root",
+            "init #2 UDPWRAP trigger root exec root",
+            "before #1 in server",
+            "after #1 in server",
+            "destroy #1",
+            "destroy #2",
+        ]
+    );
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod support;
 
 mod budget;
 mod facts;
+#[cfg(unix)]
+mod families;
 mod hooks;
 mod listener;
 mod reactor;
@@ -12,3 +14,6 @@ mod split;
 mod stream;
 mod threads;
 mod traits;
+mod udp;
+#[cfg(unix)]
+mod unix;

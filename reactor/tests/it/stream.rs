@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -138,6 +139,18 @@ fn refused_connect_names_operation_and_address() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn unreachable_names_operation_and_address() {
+    let rig = Rig::new();
+    // No route leads to everybody.
+    let address = SocketAddr::from((Ipv4Addr::BROADCAST, 1));
+    let error = rig.block_on(TcpStream::connect(address)).unwrap_err();
+    let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
+    assert_eq!(error.kind(), ErrorKind::NetworkUnreachable);
+    assert_eq!(error.to_string(), format!("connect to {address}: {source}"));
+}
+
+#[test]
 fn connect_tries_all_addresses() {
     let rig = Rig::new();
     let listener = std::net::TcpListener::bind(ANY_PORT).unwrap();
@@ -149,16 +162,23 @@ fn connect_tries_all_addresses() {
 }
 
 #[test]
-fn reset_by_peer_is_the_systems_error() {
+fn reset_by_peer_names_operation_and_peer() {
     let rig = Rig::new();
     let (mut stream, peer) = rig.blocked_pair();
+    let address = stream.peer_addr().unwrap();
     let peer = TcpStream::from_std(peer).unwrap();
     peer.set_linger(Some(Duration::ZERO)).unwrap();
     assert_eq!(peer.linger().unwrap(), Some(Duration::ZERO));
     drop(peer);
     let error = rig.block_on(stream.read(&mut [0; 8])).unwrap_err();
+    let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-    assert!(error.raw_os_error().is_some(), "unchanged");
+    assert_eq!(error.to_string(), format!("read from {address}: {source}"));
+    assert!(stream.peer_addr().is_err(), "the system has forgotten it");
+    // Others go on.
+    let (mut other, mut peer) = rig.pair();
+    peer.write_all(b"x").unwrap();
+    rig.block_on(other.read_exact(&mut [0])).unwrap();
 }
 
 #[test]

@@ -84,3 +84,32 @@ fn tokio_reads_into_memory_never_written() {
     peer.read_to_string(&mut all).unwrap();
     assert_eq!(all, "bye");
 }
+
+#[cfg(all(unix, feature = "hyper", feature = "tokio-io"))]
+#[test]
+fn unix_streams_read_into_memory_never_written() {
+    use std::future::poll_fn;
+    use std::mem::MaybeUninit;
+    use std::pin::Pin;
+
+    use lunation_reactor::net::UnixStream;
+
+    let rig = crate::support::Rig::new();
+    let (mut ours, mut peer) = UnixStream::pair().unwrap();
+    let mut memory = [MaybeUninit::uninit(); 8];
+    rig.block_on(async {
+        peer.write_all(b"one").await.unwrap();
+        let mut buf = hyper::rt::ReadBuf::uninit(&mut memory);
+        poll_fn(|cx| hyper::rt::Read::poll_read(Pin::new(&mut ours), cx, buf.unfilled()))
+            .await
+            .unwrap();
+        assert_eq!(buf.filled(), b"one");
+        peer.write_all(b"two").await.unwrap();
+        let mut buf = tokio::io::ReadBuf::uninit(&mut memory);
+        let (mut reader, _writer) = ours.split();
+        poll_fn(|cx| tokio::io::AsyncRead::poll_read(Pin::new(&mut reader), cx, &mut buf))
+            .await
+            .unwrap();
+        assert_eq!(buf.filled(), b"two");
+    });
+}
