@@ -100,7 +100,8 @@ impl<F: Family> Listener<F> {
         Poll::Ready(self.accepted(result, Location::caller()))
     }
 
-    /// The id of its async resource, the `TCPSERVERWRAP` or `PIPESERVERWRAP`. Works on every thread.
+    /// The id of its async resource, the `TCPSERVERWRAP` or `PIPESERVERWRAP`. Works on every
+    /// thread.
     pub fn async_id(&self) -> AsyncId {
         self.io.async_id()
     }
