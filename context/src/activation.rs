@@ -227,6 +227,11 @@ impl Activation {
 #[derive(Clone, Copy)]
 pub(crate) struct Silence(u64);
 
+impl Silence {
+    /// It emits none, and neither does what it creates.
+    pub(crate) const TOTAL: Silence = Silence(SILENT);
+}
+
 /// A flow's number in its place in `flow_and_kind`: exchanging it then needs no shifts.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct FlowBits(u64);

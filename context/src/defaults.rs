@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::key::{Key, index_of};
-use crate::value::{Entry, Inherit, Policy, Value};
+use crate::value::{Entry, Policy, Value};
 
 /// One storage's default on this thread.
 struct Evaluated {
@@ -52,7 +52,7 @@ fn refreshed<T: 'static>(key: &Key<T>, number: u64, evaluate: fn() -> T) -> Opti
     if let Some(value) = known.ok()? {
         return Some(value);
     }
-    let policy = Policy::new(Inherit::Always);
+    let policy = Policy::PLAIN;
     let value = Value::new(key, &policy, Some(evaluate()), Entry::BASE);
     let value: Rc<dyn Any> = Rc::new(value);
     let evaluated = Evaluated { birth, checked: number, value: Rc::clone(&value) };

@@ -21,6 +21,7 @@ mod info;
 
 // What a flow carries.
 mod key;
+mod policy;
 mod pool;
 mod value;
 
@@ -37,9 +38,11 @@ mod poll_hook;
 mod run;
 
 // What runs in a captured context.
-mod resource;
 mod scoped;
 mod snapshot;
+mod transfer;
+
+mod resource;
 
 mod async_resource;
 
@@ -67,9 +70,10 @@ pub use id::AsyncId;
 pub use info::{Extensions, ResourceRef};
 pub use kind::{ResourceKind, async_wrap_providers};
 pub use misplaced::{misplaced_guards, set_strict_guards};
+pub use policy::Inherit;
 pub use poll_hook::{PollHook, set_poll_hook};
-pub use resource::Resource;
+pub use resource::{RemoteCall, Resource};
 pub use scoped::Scoped;
 pub use snapshot::Snapshot;
 pub use storage::{AsyncLocalStorage, StorageBuilder, Store, StoreGuard};
-pub use value::Inherit;
+pub use transfer::TransferSnapshot;

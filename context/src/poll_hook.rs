@@ -10,7 +10,7 @@ use crate::current::{settle, with_current};
 use crate::frame::FrameSlot;
 use crate::hooks::{abort_on_panic, note_poll_hook};
 use crate::key::{Key, index_of};
-use crate::value::{Entry, Inherit, Policy, Value};
+use crate::value::{Entry, Policy, Value};
 
 /// Called around every poll, callback and drop that runs in a frame which holds it.
 ///
@@ -49,7 +49,7 @@ pub fn set_poll_hook(hook: Option<Rc<dyn PollHook>>) -> Option<Rc<dyn PollHook>>
     let number = POLL_HOOK.get();
     let old = with_current(|current| {
         let old = hook_in(&current.frame);
-        let policy = Policy::new(Inherit::Always);
+        let policy = Policy::PLAIN;
         let value = hook.map(|hook| Value::new(&POLL_HOOK, &policy, Some(hook), Entry::BASE));
         let replaced = current.frame.set(index_of(number), value.map(Value::into_raw));
         drop(replaced);

@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::panic::Location;
 
-use crate::activation::Activation;
+use crate::activation::{Activation, Silence};
 use crate::current::with_current;
 use crate::frame::Frame;
 use crate::id::AsyncId;
 use crate::info::ResourceRef;
 use crate::kind::ResourceKind;
+use crate::transfer::TransferSnapshot;
 
 /// A resource with the frame it captured: a timer, an immediate, a socket, a bound function.
 ///
@@ -66,6 +67,19 @@ impl Resource {
         self.identity.sibling(self.identity.frame.get())
     }
 
+    /// One call of this resource on another thread: its ids, and clones of what the captured frame
+    /// holds for transferable storages. No hook sees it: hooks belong to the resource's thread.
+    pub fn remote(&self) -> RemoteCall {
+        let (id, trigger, kind) = (self.id(), self.trigger_id(), self.kind());
+        RemoteCall {
+            id,
+            trigger,
+            kind,
+            site: self.site(),
+            stores: TransferSnapshot::of(&self.frame()),
+        }
+    }
+
     /// Drops the captured frame now.
     pub fn release(&self) {
         self.identity.release();
@@ -116,6 +130,31 @@ impl Resource {
     /// What `call_once` has made of it, when called inside of that.
     fn running_info(&self) -> Option<ResourceRef> {
         with_current(|current| (current.id() == self.id()).then(|| current.resource()))
+    }
+}
+
+/// One call of a [`Resource`] on its way to another thread: see [`Resource::remote`].
+#[derive(Debug)]
+pub struct RemoteCall {
+    id: AsyncId,
+    trigger: AsyncId,
+    kind: ResourceKind,
+    site: &'static Location<'static>,
+    stores: TransferSnapshot,
+}
+
+impl RemoteCall {
+    /// Runs `f` on this thread as the resource: `execution_async_id` and `trigger_async_id` are
+    /// those of the thread the resource was created on, transferable stores are set, all others
+    /// unset. What `f` creates gets ids of this thread, and is silent.
+    pub fn run<R>(self, f: impl FnOnce() -> R) -> R {
+        let RemoteCall { id, trigger, kind, site, stores } = self;
+        let call =
+            Activation::assemble(id, trigger, kind, Silence::TOTAL, stores.into_frame(), site);
+        if let ResourceKind::User(_) = kind {
+            call.describe_as(kind);
+        }
+        call.enter(f)
     }
 }
 

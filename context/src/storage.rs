@@ -13,8 +13,9 @@ use crate::frame::{Frame, FrameSlot};
 use crate::id::next_number;
 use crate::key::{Key, index_of};
 use crate::misplaced;
+use crate::policy::Inherit;
 use crate::scoped::Scoped;
-use crate::value::{Entry, Inherit, Policy, Value};
+use crate::value::{Entry, Operations, Policy, Value};
 
 /// A value that follows the asynchronous flow: Node's `AsyncLocalStorage`.
 ///
@@ -65,7 +66,8 @@ impl<T: 'static> AsyncLocalStorage<T> {
     /// assert_eq!(LOCALE.cloned().as_deref(), Some("en"));
     /// ```
     pub const fn builder() -> StorageBuilder<T> {
-        StorageBuilder { name: "", default_value: None, inherit: Inherit::Always }
+        let (inherit, operations) = (Inherit::Always, Operations::LOCAL);
+        StorageBuilder { name: "", default_value: None, inherit, operations }
     }
 
     /// The name given to the builder; "" without one.
@@ -236,6 +238,7 @@ pub struct StorageBuilder<T: 'static> {
     name: &'static str,
     default_value: Option<fn() -> T>,
     inherit: Inherit<T>,
+    operations: Operations<T>,
 }
 
 impl<T: 'static> StorageBuilder<T> {
@@ -261,13 +264,26 @@ impl<T: 'static> StorageBuilder<T> {
         self
     }
 
+    /// Lets the value follow to other threads: what blocking jobs and a [`TransferSnapshot`] find
+    /// there is a clone made at the call. Other storages read as unset there.
+    ///
+    /// [`TransferSnapshot`]: crate::TransferSnapshot
+    #[must_use = "call build()"]
+    pub const fn transferable(mut self) -> Self
+    where
+        T: Clone + Send,
+    {
+        self.operations = Operations::TRANSFERABLE;
+        self
+    }
+
     /// The storage.
     pub const fn build(self) -> AsyncLocalStorage<T> {
         AsyncLocalStorage {
             key: Key::new(),
             name: self.name,
             default_value: self.default_value,
-            policy: Policy::new(self.inherit),
+            policy: Policy::new(self.inherit, self.operations),
         }
     }
 }

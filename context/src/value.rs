@@ -4,7 +4,8 @@
 //! 1. *Counted*: a [`ValueRef`] owns one count; the box is alive while the count is not 0. The
 //!    count is 64 bits wide, so forgotten references cannot make it wrap.
 //! 2. *Typed by key*: a box that bears a number of a `Key<T>` is a `ValueBox<T>`, because boxes
-//!    are made by [`Value::new`] only, and numbers are never used twice (`key.rs`).
+//!    are made by [`Label::seal`] only, labels come from a `Key<T>` or from a `ValueBox<T>`, and
+//!    numbers are never used twice, on no thread (`key.rs`).
 //! 3. *Disposed from a list*: at count 0 the box goes to a list of the thread, which the
 //!    outermost release works off. A value that drops a snapshot that drops a value ... needs
 //!    no stack. From then on only the list knows the box.
@@ -12,44 +13,13 @@
 
 use std::alloc::Layout;
 use std::cell::Cell;
-use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
 use std::ptr::{self, NonNull};
 
 use crate::key::Key;
+use crate::policy::Inherit;
 use crate::pool::{self, Home};
-
-/// What a new resource gets of a storage's value: applied once, when it is created.
-///
-/// `Snapshot`, `bind` and `scope` carry every value, whatever its rule.
-pub enum Inherit<T> {
-    /// The value itself: the default.
-    Always,
-    /// Nothing: the storage reads as unset. For what belongs to one flow, as a transaction.
-    Never,
-    /// What the function makes of it; `None` means unset. It runs in the creator, before the
-    /// new resource exists.
-    Map(fn(&T) -> Option<T>),
-}
-
-impl<T> Clone for Inherit<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Inherit<T> {}
-
-impl<T> fmt::Debug for Inherit<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Inherit::Always => "Always",
-            Inherit::Never => "Never",
-            Inherit::Map(_) => "Map",
-        })
-    }
-}
 
 /// An `Inherit` as a storage keeps it, and copies it into each box.
 pub(crate) struct Policy<T> {
@@ -58,14 +28,44 @@ pub(crate) struct Policy<T> {
 }
 
 impl<T: 'static> Policy<T> {
-    pub(crate) const fn new(inherit: Inherit<T>) -> Self {
+    pub(crate) const PLAIN: Self = Self::new(Inherit::Always, Operations::LOCAL);
+
+    pub(crate) const fn new(inherit: Inherit<T>, operations: Operations<T>) -> Self {
         let (vtable, map) = match inherit {
-            Inherit::Always => (&Tables::<T>::ALWAYS, None),
-            Inherit::Never => (&Tables::<T>::NEVER, None),
-            Inherit::Map(map) => (&Tables::<T>::MAP, Some(map)),
+            Inherit::Always => (operations.always, None),
+            Inherit::Never => (operations.never, None),
+            Inherit::Map(map) => (operations.map, Some(map)),
         };
         Policy { vtable, map }
     }
+}
+
+/// The tables of a storage, by its kind of `Inherit`.
+pub(crate) struct Operations<T> {
+    always: &'static VTable,
+    never: &'static VTable,
+    map: &'static VTable,
+    of: PhantomData<fn(T) -> T>,
+}
+
+impl<T: 'static> Operations<T> {
+    /// Of a storage whose values stay on their thread.
+    pub(crate) const LOCAL: Self = Operations {
+        always: &Tables::<T>::table(true, inherit_same, None),
+        never: &Tables::<T>::table(false, inherit_nothing, None),
+        map: &Tables::<T>::table(false, inherit_mapped::<T>, None),
+        of: PhantomData,
+    };
+}
+
+impl<T: Clone + Send + 'static> Operations<T> {
+    /// Of a storage whose values can follow to other threads.
+    pub(crate) const TRANSFERABLE: Self = Operations {
+        always: &Tables::<T>::table(true, inherit_same, Some(pack::<T>)),
+        never: &Tables::<T>::table(false, inherit_nothing, Some(pack::<T>)),
+        map: &Tables::<T>::table(false, inherit_mapped::<T>, Some(pack::<T>)),
+        of: PhantomData,
+    };
 }
 
 /// What becomes of a value in a new resource's frame.
@@ -83,6 +83,8 @@ struct VTable {
     drop: unsafe fn(NonNull<Header>),
     always: bool,
     inherit: unsafe fn(&ValueRef) -> Inherited,
+    /// Clones the value for another thread.
+    pack: Option<Pack>,
 }
 
 /// The erased part of a box, at offset 0.
@@ -154,6 +156,12 @@ impl ValueRef {
     pub(crate) fn inherit(&self) -> Inherited {
         // SAFETY: the vtable was made for this box's type.
         unsafe { (self.header().vtable.inherit)(self) }
+    }
+
+    /// A clone of the value for another thread, if the storage is transferable; runs user code.
+    pub(crate) fn pack(&self) -> Option<Box<dyn Parcel>> {
+        // SAFETY: rule 2: the table was made for this box's type.
+        self.header().vtable.pack.map(|pack| unsafe { pack(self) })
     }
 
     /// Takes out what this entry has replaced.
@@ -236,20 +244,8 @@ impl<T: 'static> Value<T> {
         value: Option<T>,
         entry: Entry,
     ) -> Value<T> {
-        let map = policy.map;
-        let header = Header {
-            refs: Cell::new(1),
-            vtable: policy.vtable,
-            key: key.get(),
-            entry: Cell::new(entry.number),
-            flow: Cell::new(entry.flow),
-            link: Cell::new(None),
-        };
-        let place = pool::allocate(Tables::<T>::HOME).cast::<ValueBox<T>>();
-        // SAFETY: a fresh block of this layout, which nobody else knows.
-        unsafe { place.write(ValueBox { header, map, value }) };
-        // The header is at offset 0 (repr(C)), and the pointer may reach the whole box.
-        Value { raw: ValueRef(place.cast()), owns: PhantomData }
+        let label = Label { vtable: policy.vtable, key: key.get(), map: policy.map };
+        Value { raw: label.seal(value, entry), owns: PhantomData }
     }
 
     /// Takes `raw` for a `Value<T>` if it bears `number`.
@@ -282,23 +278,83 @@ impl<T> Clone for Value<T> {
     }
 }
 
+/// What the boxes of one storage have in common (rule 2).
+#[derive(Clone)]
+struct Label<T> {
+    vtable: &'static VTable,
+    key: u64,
+    map: Option<fn(&T) -> Option<T>>,
+}
+
+impl<T: 'static> Label<T> {
+    fn of(whole: &ValueBox<T>) -> Label<T> {
+        Label { vtable: whole.header.vtable, key: whole.header.key, map: whole.map }
+    }
+
+    /// A new box.
+    #[inline]
+    fn seal(self, value: Option<T>, entry: Entry) -> ValueRef {
+        let header = Header {
+            refs: Cell::new(1),
+            vtable: self.vtable,
+            key: self.key,
+            entry: Cell::new(entry.number),
+            flow: Cell::new(entry.flow),
+            link: Cell::new(None),
+        };
+        let place = pool::allocate(Tables::<T>::HOME).cast::<ValueBox<T>>();
+        // SAFETY: a fresh block of this layout, which nobody else knows.
+        unsafe { place.write(ValueBox { header, map: self.map, value }) };
+        // The header is at offset 0 (repr(C)), and the pointer may reach the whole box.
+        ValueRef(place.cast())
+    }
+}
+
+type Pack = unsafe fn(&ValueRef) -> Box<dyn Parcel>;
+/// A value on its way to another thread.
+pub(crate) trait Parcel: Send {
+    /// A box for the value on this thread.
+    fn unpack(self: Box<Self>) -> ValueRef;
+    fn duplicate(&self) -> Box<dyn Parcel>;
+}
+
+#[derive(Clone)]
+struct Packed<T> {
+    label: Label<T>,
+    value: Option<T>,
+}
+
+impl<T: Clone + Send + 'static> Parcel for Packed<T> {
+    fn unpack(self: Box<Self>) -> ValueRef {
+        self.label.seal(self.value, Entry::BASE)
+    }
+
+    fn duplicate(&self) -> Box<dyn Parcel> {
+        Box::new(self.clone())
+    }
+}
+
 struct Tables<T>(PhantomData<T>);
 
 impl<T: 'static> Tables<T> {
     const HOME: Home = Home::new(Layout::new::<ValueBox<T>>());
-    const ALWAYS: VTable = Self::table(true, inherit_same);
-    const NEVER: VTable = Self::table(false, inherit_nothing);
-    const MAP: VTable = Self::table(false, inherit_mapped::<T>);
 
-    const fn table(always: bool, inherit: unsafe fn(&ValueRef) -> Inherited) -> VTable {
-        VTable {
-            home: Self::HOME,
-            needs_drop: mem::needs_drop::<T>(),
-            drop: drop_value::<T>,
-            always,
-            inherit,
-        }
+    const fn table(
+        always: bool,
+        inherit: unsafe fn(&ValueRef) -> Inherited,
+        pack: Option<Pack>,
+    ) -> VTable {
+        let (home, needs_drop) = (Self::HOME, mem::needs_drop::<T>());
+        VTable { home, needs_drop, drop: drop_value::<T>, always, inherit, pack }
     }
+}
+
+/// # Safety
+/// `raw` is a `ValueBox<T>`.
+unsafe fn pack<T: Clone + Send + 'static>(raw: &ValueRef) -> Box<dyn Parcel> {
+    // SAFETY: alive as long as `raw` (rule 1), of this type as the caller promises.
+    let whole = unsafe { raw.0.cast::<ValueBox<T>>().as_ref() };
+    Box::new(Packed { label: Label::of(whole), value: whole.value.clone() })
 }
 
 /// # Safety
@@ -327,18 +383,7 @@ unsafe fn inherit_mapped<T: 'static>(raw: &ValueRef) -> Inherited {
     // A hidden store stays hidden: there is nothing to map.
     let (Some(map), Some(value)) = (whole.map, &whole.value) else { return Inherited::Same };
     let Some(mapped) = map(value) else { return Inherited::Nothing };
-    let header = Header {
-        refs: Cell::new(1),
-        vtable: whole.header.vtable,
-        key: whole.header.key,
-        entry: Cell::new(0),
-        flow: Cell::new(0),
-        link: Cell::new(None),
-    };
-    let place = pool::allocate(Tables::<T>::HOME).cast::<ValueBox<T>>();
-    // SAFETY: a fresh block of this layout; the key's number was copied from a box of `T`.
-    unsafe { place.write(ValueBox { header, map: whole.map, value: Some(mapped) }) };
-    Inherited::New(ValueRef(place.cast()))
+    Inherited::New(Label::of(whole).seal(Some(mapped), Entry::BASE))
 }
 
 /// Dead boxes that wait for the outermost release on this thread.

@@ -3,13 +3,15 @@
 use std::rc::Rc;
 
 use lunation_context::{
-    Activation, AsyncId, AsyncLocalStorage, AsyncResource, Frame, Hook, Resource, ResourceRef,
-    Scoped, Snapshot, Store, StoreGuard, async_wrap_providers,
+    Activation, AsyncId, AsyncLocalStorage, AsyncResource, Frame, Hook, RemoteCall, Resource,
+    ResourceRef, Scoped, Snapshot, Store, StoreGuard, TransferSnapshot, async_wrap_providers,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 assert_impl_all!(AsyncLocalStorage<Rc<()>>: Send, Sync, Default);
 assert_impl_all!(AsyncId: Send, Sync, Copy);
+assert_impl_all!(TransferSnapshot: Send, Clone);
+assert_impl_all!(RemoteCall: Send);
 assert_not_impl_any!(StoreGuard<'static, u32>: Send, Sync);
 assert_not_impl_any!(Store<u32>: Send, Sync);
 assert_not_impl_any!(Frame: Send, Sync);

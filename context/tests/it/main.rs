@@ -16,3 +16,4 @@ mod storages;
 mod support;
 mod threads;
 mod tracing;
+mod transfer;
