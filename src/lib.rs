@@ -39,18 +39,18 @@ pub use lunation_macros::{main, test};
 // ---- tasks, callbacks, turns ----
 
 pub use lunation_executor::{
-    Canceled, Completer, Completion, Immediate, JoinError, JoinHandle, Timeout, clear_immediate,
-    clear_timeout, immediate, microtask, next_tick, queue_close, queue_microtask,
-    refreshable_timeout, set_immediate, set_interval, set_timeout, spawn, spawn_detached, tick,
-    yield_now,
+    BlockingHandle, Canceled, Completer, Completion, Immediate, JoinError, JoinHandle, Timeout,
+    clear_immediate, clear_timeout, immediate, microtask, next_tick, queue_close, queue_microtask,
+    refreshable_timeout, set_immediate, set_interval, set_timeout, spawn, spawn_blocking,
+    spawn_detached, tick, yield_now,
 };
 
 /// Tasks: spawning, joining, aborting. Tokio: `tokio::task`.
 pub mod task {
     pub use lunation_executor::{
-        AbortHandle, AbortOnDrop, JoinError, JoinHandle, JoinSet, LocalSpawner,
-        TaskBuilder as Builder, TaskName, immediate, microtask, spawn, spawn_detached, tick,
-        yield_now,
+        AbortHandle, AbortOnDrop, BlockingHandle, JoinError, JoinHandle, JoinSet, LocalSpawner,
+        TaskBuilder as Builder, TaskName, immediate, microtask, spawn, spawn_blocking,
+        spawn_detached, tick, yield_now,
     };
 }
 

@@ -122,6 +122,7 @@ impl Builder {
             immediates: crate::immediates::Immediates::default(),
             closers: RefCell::default(),
             completions: RefCell::default(),
+            jobs: Cell::new(0),
             turns: Cell::new(0),
         };
         Ok(Runtime::from_parts(Rc::new(event_loop), self.strict_guards))

@@ -36,6 +36,8 @@ pub(crate) struct EventLoop {
     pub(crate) immediates: Immediates,
     pub(crate) closers: RefCell<Vec<Rc<dyn Job>>>,
     pub(crate) completions: RefCell<Slab<Rc<dyn Completable>>>,
+    /// Blocking jobs whose results have not come back.
+    pub(crate) jobs: Cell<usize>,
     pub(crate) turns: Cell<u64>,
 }
 
@@ -236,18 +238,19 @@ impl EventLoop {
         result
     }
 
-    /// Looks first; if nothing is ready, the clock jumps by what a real loop would have slept.
+    /// Looks first; if nothing is ready, the clock jumps by what a real loop would have slept. It
+    /// stands while a blocking job is in flight: a job takes no virtual time.
     fn sleep_virtually(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.wait(Some(Duration::ZERO))?;
         if self.reactor.has_events() || !self.core.inbox.is_empty() {
             return Ok(());
         }
         match timeout {
-            Some(timeout) => {
+            Some(timeout) if self.jobs.get() == 0 => {
                 self.clock.advance(timeout);
                 Ok(())
             }
-            None => self.wait(None),
+            timeout => self.wait(timeout),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
 
 /// A callback with its resource. It finds its loop by itself; the loop only says when.
@@ -20,6 +21,28 @@ pub(crate) trait Completable {
 
     /// The runtime ends.
     fn discard(self: Rc<Self>);
+}
+
+/// Work on its way to the thread pool. Whoever takes it out first decides what becomes of it.
+#[derive(Default)]
+pub(crate) struct Work(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Work {
+    pub(crate) fn set(&self, work: impl FnOnce() + Send + 'static) {
+        let work: Box<dyn FnOnce() + Send> = Box::new(work);
+        let old = self.replace(Some(work));
+        drop(old);
+    }
+
+    /// The work, unless it has begun or was taken back.
+    pub(crate) fn take(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        self.replace(None)
+    }
+
+    /// No user code runs under the lock.
+    fn replace(&self, work: Option<Box<dyn FnOnce() + Send>>) -> Option<Box<dyn FnOnce() + Send>> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), work)
+    }
 }
 
 /// What a timer does when it is due.

@@ -37,6 +37,8 @@ mod metrics;
 
 // What users call.
 mod callback;
+
+mod blocking;
 #[cfg(unix)]
 pub mod signal;
 mod spawn;
@@ -56,6 +58,7 @@ mod runtime;
 
 mod builder;
 
+pub use blocking::{BlockingHandle, spawn_blocking};
 pub use builder::Builder;
 pub use callback::{
     Canceled, Completer, Completion, Immediate, Timeout, clear_immediate, clear_timeout, next_tick,

@@ -27,6 +27,8 @@ pub struct Metrics {
     pub live_tasks: usize,
     /// Timers that have not fired, those of sleeping futures included.
     pub live_timers: usize,
+    /// Blocking jobs whose results have not come back.
+    pub live_jobs: usize,
     /// Guards of `AsyncLocalStorage::enter` that were dropped in a foreign flow, on this thread.
     pub misplaced_guards: u64,
 }
@@ -44,6 +46,7 @@ impl EventLoop {
             immediates_queued: self.immediates.pending(),
             live_tasks: self.core.live_tasks.get(),
             live_timers: self.timers.borrow().len(),
+            live_jobs: self.jobs.get(),
             misplaced_guards: lunation_context::misplaced_guards(),
         }
     }

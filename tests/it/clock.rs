@@ -1,16 +1,12 @@
 //! The virtual clock, sleeps, timeouts and intervals.
 
-use crate::support::{Journal, paused};
+use crate::support::{Journal, message, paused};
 use lunation::{Runtime, spawn, time};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
-}
-
-fn message(result: Result<(), Box<dyn std::any::Any + Send>>) -> String {
-    *result.expect_err("a panic").downcast::<String>().expect("a text")
 }
 
 #[test]

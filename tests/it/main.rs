@@ -1,6 +1,7 @@
 //! The runtime as its users see it: ordered journals, compared whole.
 #![allow(missing_docs, reason = "tests")]
 
+mod blocking;
 mod callbacks;
 mod clock;
 mod completion;

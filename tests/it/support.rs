@@ -52,3 +52,23 @@ pub(crate) fn script(main: impl FnOnce(&Journal)) -> String {
     runtime.run_to_idle();
     journal.take()
 }
+
+/// The text of the panic that `result` must be.
+pub(crate) fn message(result: std::thread::Result<()>) -> String {
+    *result.expect_err("a panic").downcast::<String>().expect("a text")
+}
+
+/// Whether this process runs one test alone, with one thread in the pool. If not, starts one that
+/// runs `test`, and expects it to pass.
+pub(crate) fn alone(test: &str) -> bool {
+    const POOL: &str = "BLOCKING_MAX_THREADS";
+    if std::env::var(POOL).is_ok_and(|threads| threads == "1") {
+        return true;
+    }
+    let this = std::env::current_exe().expect("the test binary");
+    let child = std::process::Command::new(this).args(["--exact", test]).env(POOL, "1").output();
+    let child = child.expect("the test binary runs");
+    let text = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && text.contains("1 passed"), "{text}");
+    false
+}

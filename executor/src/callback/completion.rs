@@ -3,15 +3,15 @@
 use crate::callback::queues::queue_microtask;
 use crate::current;
 use crate::event_loop::EventLoop;
-use crate::job::Completable;
+use crate::job::{Completable, Work};
 use crate::task::queue::{Core, Message};
-use lunation_context::{AsyncId, Resource, ResourceKind};
+use lunation_context::{AsyncId, RemoteCall, Resource, ResourceKind};
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::panic::Location;
+use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -29,6 +29,9 @@ impl fmt::Display for Canceled {
 
 impl std::error::Error for Canceled {}
 
+/// What a panic has left.
+pub(crate) type Panic = Box<dyn Any + Send>;
+
 type Callback<T> = Box<dyn FnOnce(Result<T, Canceled>)>;
 
 enum State<T> {
@@ -44,6 +47,8 @@ enum State<T> {
 struct Inner<T> {
     event_loop: Weak<EventLoop>,
     resource: Resource,
+    /// What another thread may not have begun yet; None for a completion of the user's.
+    work: Option<Arc<Work>>,
     state: Cell<State<T>>,
 }
 
@@ -86,11 +91,30 @@ impl<T: Send + 'static> Completion<T> {
     /// Outside of a runtime.
     #[track_caller]
     pub fn new(kind: ResourceKind) -> (Completion<T>, Completer<T>) {
-        let site = Location::caller();
+        Completion::make(kind, Location::caller(), None)
+    }
+
+    /// The completion of a blocking job, which counts as in flight until its result has come back.
+    #[track_caller]
+    pub(crate) fn of_job(
+        kind: ResourceKind,
+        site: &'static Location<'static>,
+        work: Arc<Work>,
+    ) -> (Completion<T>, Completer<T>) {
+        Completion::make(kind, site, Some(work))
+    }
+
+    #[track_caller]
+    fn make(
+        kind: ResourceKind,
+        site: &'static Location<'static>,
+        work: Option<Arc<Work>>,
+    ) -> (Completion<T>, Completer<T>) {
         let event_loop = current::current();
         let resource = Resource::create(kind, site);
-        let state = Cell::new(State::Pending);
-        let inner = Rc::new(Inner { event_loop: Rc::downgrade(&event_loop), resource, state });
+        event_loop.jobs.set(event_loop.jobs.get() + usize::from(work.is_some()));
+        let (owner, state) = (Rc::downgrade(&event_loop), Cell::new(State::Pending));
+        let inner = Rc::new(Inner { event_loop: owner, resource, work, state });
         let key = event_loop.completions.borrow_mut().insert(inner.clone()) as u64;
         let core = Some(event_loop.core.clone());
         (Completion(inner), Completer { core, key, _value: PhantomData })
@@ -115,6 +139,49 @@ impl<T: Send + 'static> Completion<T> {
     /// The id of the resource.
     pub fn async_id(&self) -> AsyncId {
         self.0.resource.id()
+    }
+
+    /// The resource as another thread runs it.
+    pub(crate) fn remote(&self) -> RemoteCall {
+        self.0.resource.remote()
+    }
+
+    /// Whether the result has come back.
+    pub(crate) fn is_done(&self) -> bool {
+        let state = self.0.state.replace(State::Taken);
+        let done = matches!(state, State::Done(_) | State::Taken);
+        self.0.state.set(state);
+        done
+    }
+
+    /// Drops work that has not begun, inside its resource. Its completer goes with it.
+    pub(crate) fn withdraw(&self) {
+        if let Some(event_loop) = self.0.event_loop.upgrade() {
+            self.0.withdraw(&event_loop);
+        }
+    }
+}
+
+impl<T: Send + 'static> Completion<Result<T, Panic>> {
+    /// Nobody will ask: a panic of the work is a failure of its resource from now on.
+    pub(crate) fn abandon(&self) {
+        match self.0.state.replace(State::Taken) {
+            State::Taken => {}
+            State::Done(Ok(Err(panic))) => {
+                if let Some(event_loop) = self.0.event_loop.upgrade() {
+                    event_loop.core.failures.later(&self.0.resource.activation(), panic);
+                }
+            }
+            State::Done(result) => drop(result),
+            old => {
+                self.0.state.set(State::Callback(Box::new(|result| {
+                    if let Ok(Err(panic)) = result {
+                        resume_unwind(panic);
+                    }
+                })));
+                drop(old);
+            }
+        }
     }
 }
 
@@ -145,9 +212,23 @@ impl<T> Drop for Completion<T> {
     }
 }
 
+impl<T> Inner<T> {
+    fn withdraw(&self, event_loop: &EventLoop) {
+        if let Some(work) = self.work.as_ref().and_then(|work| work.take()) {
+            self.resource.enter(|| event_loop.core.guard(&self.resource, || drop(work)));
+        }
+    }
+
+    /// A job is in flight no longer.
+    fn land(&self, event_loop: &EventLoop) {
+        event_loop.jobs.set(event_loop.jobs.get() - usize::from(self.work.is_some()));
+    }
+}
+
 impl<T: Send + 'static> Completable for Inner<T> {
     fn complete(self: Rc<Self>, value: Option<Box<dyn Any + Send>>) {
         let Some(event_loop) = self.event_loop.upgrade() else { return };
+        self.land(&event_loop);
         let result = match value.map(|value| value.downcast::<T>()) {
             Some(Ok(value)) => Ok(*value),
             _ => Err(Canceled),
@@ -168,6 +249,8 @@ impl<T: Send + 'static> Completable for Inner<T> {
 
     fn discard(self: Rc<Self>) {
         let Some(event_loop) = self.event_loop.upgrade() else { return };
+        self.land(&event_loop);
+        self.withdraw(&event_loop);
         let old = self.state.replace(State::Done(Err(Canceled)));
         self.resource.enter(|| event_loop.core.guard(&self.resource, || drop(old)));
         self.resource.release();

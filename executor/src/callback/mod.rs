@@ -3,7 +3,7 @@
 mod queues;
 
 mod close;
-mod completion;
+pub(crate) mod completion;
 mod immediate;
 mod timeout;
 
