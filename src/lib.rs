@@ -72,7 +72,17 @@ pub use lunation_context as context;
 
 // ---- I/O ----
 
-pub use lunation_reactor::net;
+/// Sockets and host names. Tokio: `tokio::net`.
+pub mod net {
+    pub use lunation_executor::{Operation, ToHost, lookup_host};
+    pub use lunation_reactor::net::*;
+}
+
+/// Files and folders. Tokio: `tokio::fs`.
+pub mod fs {
+    pub use lunation_executor::Operation;
+    pub use lunation_executor::fs::*;
+}
 
 /// Registering sources of your own with the loop. Tokio: `AsyncFd`.
 pub mod io {

@@ -38,7 +38,14 @@ mod metrics;
 // What users call.
 mod callback;
 
+mod os_error;
+
 mod blocking;
+
+mod operation;
+
+mod dns;
+pub mod fs;
 #[cfg(unix)]
 pub mod signal;
 mod spawn;
@@ -64,11 +71,13 @@ pub use callback::{
     Canceled, Completer, Completion, Immediate, Timeout, clear_immediate, clear_timeout, next_tick,
     queue_close, queue_microtask, refreshable_timeout, set_immediate, set_interval, set_timeout,
 };
+pub use dns::{ToHost, lookup_host};
 pub use event_loop::Turn;
 pub use handle::{Handle, KeepAlive};
 #[cfg(feature = "hyper")]
 pub use hyper_rt::{HyperExecutor, HyperTimer};
 pub use metrics::Metrics;
+pub use operation::Operation;
 pub use runtime::Runtime;
 pub use set::JoinSet;
 pub use spawn::{Builder as TaskBuilder, LocalSpawner, TaskName, spawn, spawn_detached};

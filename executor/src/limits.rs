@@ -6,6 +6,10 @@
 /// jobs are a fraction of a millisecond of empty polls, and no ordinary turn gets there.
 pub const DRAIN_BUDGET: u32 = 65_536;
 
+/// Bytes that one read or write of a file moves at most: it bounds the copy that the thread pool
+/// works on. As much as tokio's.
+pub(crate) const FILE_BUFFER_BYTES: usize = 2 << 20;
+
 /// Cells of one size class that the pool keeps for reuse; what exceeds it goes back to malloc.
 /// None in a loom model, which is to see every cell that is freed.
 pub(crate) const POOL_CELLS_PER_CLASS: u32 = if cfg!(loom) { 0 } else { 4096 };

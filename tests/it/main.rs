@@ -6,7 +6,9 @@ mod callbacks;
 mod clock;
 mod completion;
 mod events;
+mod dns;
 mod failures;
+mod fs;
 mod order;
 mod runtimes;
 #[cfg(unix)]

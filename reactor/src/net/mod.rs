@@ -25,7 +25,8 @@
 //! # Names
 //!
 //! Addresses given as host names are resolved by the standard library, which blocks the loop; only
-//! literal addresses (`"127.0.0.1:80"`, `(Ipv4Addr, u16)`, `SocketAddr`) do not.
+//! literal addresses (`"127.0.0.1:80"`, `(Ipv4Addr, u16)`, `SocketAddr`) do not. To look
+//! names up on the thread pool, use `lunation::net::lookup_host` and connect to the slice it gives.
 //!
 //! # Keeping the loop alive
 //!

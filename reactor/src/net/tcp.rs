@@ -41,6 +41,7 @@ impl Stream<Tcp> {
     /// Connects to `address`; if it names several, to the first that answers.
     ///
     /// A host name blocks the loop while it is looked up; a literal address does not.
+    /// To look it up elsewhere: `connect(&lunation::net::lookup_host("name:port").await?[..])`.
     ///
     /// Cancel safe: dropping the future ends the attempt.
     ///
