@@ -84,8 +84,17 @@ pub mod fs {
     pub use lunation_executor::fs::*;
 }
 
+/// Child processes. Tokio: `tokio::process`.
+#[cfg(unix)]
+pub mod process {
+    pub use lunation_executor::process::*;
+    pub use std::process::{ExitStatus, Output, Stdio};
+}
+
 /// Registering sources of your own with the loop. Tokio: `AsyncFd`.
 pub mod io {
+    #[cfg(unix)]
+    pub use lunation_reactor::SourceFd;
     pub use lunation_reactor::{Interest, Ready, Registration, Registry, Source, Token};
 }
 

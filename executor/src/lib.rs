@@ -49,6 +49,8 @@ pub mod fs;
 #[cfg(unix)]
 pub mod signal;
 mod spawn;
+#[cfg(unix)]
+pub mod process;
 pub mod time;
 mod turns;
 

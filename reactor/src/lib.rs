@@ -30,6 +30,8 @@ pub mod net;
 mod registration;
 
 pub use mio::event::Source;
+#[cfg(unix)]
+pub use mio::unix::SourceFd;
 pub use mio::{Interest, Registry, Token};
 pub use reactor::{EnterGuard, Notifier, Reactor};
 pub use readiness::Ready;

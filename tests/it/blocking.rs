@@ -193,8 +193,10 @@ fn a_virtual_clock_stands_while_a_job_is_in_flight() {
         }));
         let (j, start) = (journal.clone(), time::now());
         drop(spawn(async move {
-            let job = spawn_blocking(|| std::thread::sleep(Duration::from_millis(20)));
-            job.await.expect("no panic");
+            let (never, wait) = channel::<()>();
+            let job = spawn_blocking(move || wait.recv_timeout(Duration::from_millis(20)));
+            job.await.expect("no panic").expect_err("nobody sends");
+            drop(never);
             j.add(format_args!("worked {:?}", time::now() - start));
         }));
     });

@@ -10,6 +10,8 @@ mod dns;
 mod failures;
 mod fs;
 mod order;
+#[cfg(unix)]
+mod process;
 mod runtimes;
 #[cfg(unix)]
 mod signals;
