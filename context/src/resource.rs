@@ -146,7 +146,8 @@ pub struct RemoteCall {
 impl RemoteCall {
     /// Runs `f` on this thread as the resource: `execution_async_id` and `trigger_async_id` are
     /// those of the thread the resource was created on, transferable stores are set, all others
-    /// unset. What `f` creates gets ids of this thread, and is silent.
+    /// unset. What `f` creates gets ids of this thread, and is silent; what it attaches to the
+    /// running resource stays on this thread.
     pub fn run<R>(self, f: impl FnOnce() -> R) -> R {
         let RemoteCall { id, trigger, kind, site, stores } = self;
         let call =

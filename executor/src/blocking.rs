@@ -1,11 +1,9 @@
 //! Blocking work on the thread pool.
-//!
-//! The pool is that of the `blocking` crate: threads are started as they are needed, up to 500 (the
-//! environment variable `BLOCKING_MAX_THREADS` sets another bound), and end when they are idle.
 
 use crate::callback::completion::{Completion, Panic};
 use crate::current;
 use crate::job::Work;
+use crate::pool;
 use crate::task::JoinError;
 use lunation_context::{AsyncId, ResourceKind};
 use std::fmt;
@@ -26,6 +24,9 @@ use std::task::{Context, Poll};
 /// Dropping the handle detaches the job. A panic of it goes to whoever awaits the handle, and to
 /// [`Builder::on_unhandled`](crate::Builder::on_unhandled) when nobody can any more. The end of the
 /// runtime cancels jobs that have not begun and waits for none.
+///
+/// The pool is that of the `blocking` crate, shared by all runtimes of the process: up to 500
+/// threads, or as many as the environment variable `BLOCKING_MAX_THREADS` says.
 ///
 /// # Panics
 /// Outside of a runtime.
@@ -72,8 +73,7 @@ where
         // The runtime is being dropped: nothing begins any more.
         completion.withdraw();
     } else {
-        let run = move || work.take().into_iter().for_each(|work| work());
-        ::blocking::unblock(run).detach();
+        pool::run(move || work.take().into_iter().for_each(|work| work()));
     }
     BlockingHandle { completion }
 }

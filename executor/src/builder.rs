@@ -77,7 +77,7 @@ impl Builder {
     }
 
     /// Starts with a virtual clock, which stands while code runs and jumps to the next timer when
-    /// nothing else is ready. Tokio: `start_paused`.
+    /// nothing else is ready and no blocking job is in flight. Tokio: `start_paused`.
     pub fn start_paused(mut self, paused: bool) -> Builder {
         self.start_paused = paused;
         self

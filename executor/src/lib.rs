@@ -39,6 +39,7 @@ mod metrics;
 mod callback;
 
 mod os_error;
+mod pool;
 
 mod blocking;
 

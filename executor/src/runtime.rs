@@ -92,7 +92,7 @@ impl Runtime {
     /// end; libuv: `uv_run(UV_RUN_DEFAULT)`.
     ///
     /// What counts: ref'd timers and sleeps that are awaited, immediates, close callbacks,
-    /// completions, sockets on which an operation waits, [`Handle::keep_alive`]. Tasks and open
+    /// completions, blocking jobs, sockets on which an operation waits, [`Handle::keep_alive`]. Tasks and open
     /// sockets by themselves do not.
     ///
     /// # Panics

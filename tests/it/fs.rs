@@ -241,3 +241,22 @@ fn an_operation_that_is_dropped_before_it_begins_is_not_done() {
         Ok(())
     });
 }
+
+#[test]
+fn an_operation_that_the_runtime_does_not_live_to_begin_is_an_error() {
+    if !alone("fs::an_operation_that_the_runtime_does_not_live_to_begin_is_an_error") {
+        return;
+    }
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let runtime = Runtime::new();
+    let mut read = fs::read("Cargo.toml");
+    runtime.enter(|| {
+        drop(spawn_blocking(move || wait.recv().is_err()));
+        let polled = pin!(&mut read).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+    });
+    drop(runtime);
+    drop(release);
+    let error = Runtime::new().block_on(read).expect_err("it has not begun");
+    assert_eq!(error.to_string(), "the runtime ended before this operation began");
+}

@@ -1,6 +1,7 @@
 //! A running child.
 
 use crate::current;
+use crate::pool;
 use crate::process::descriptor::Descriptor;
 use crate::process::exit::watch;
 use crate::process::pipe::{ChildStderr, ChildStdin, ChildStdout, Pipe};
@@ -177,7 +178,7 @@ impl Drop for Child {
             process.exit.unref();
             drop(spawn_detached(async move { process.wait().await.map(drop) }));
         } else if self.kill_on_drop {
-            ::blocking::unblock(move || process.child.wait().map(drop)).detach();
+            pool::run(move || drop(process.child.wait()));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The end of a child as a descriptor that becomes readable.
 
+use crate::pool;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::io;
@@ -29,7 +30,7 @@ fn wait_on_the_pool(child: Pid) -> io::Result<OwnedFd> {
         while matches!(waitid(WaitId::Pid(child), options), Err(Errno::INTR)) {}
         drop(theirs);
     };
-    ::blocking::unblock(wait).detach();
+    pool::run(wait);
     Ok(ours.into())
 }
 
