@@ -92,8 +92,8 @@ impl Runtime {
     /// end; libuv: `uv_run(UV_RUN_DEFAULT)`.
     ///
     /// What counts: ref'd timers and sleeps that are awaited, immediates, close callbacks,
-    /// completions, blocking jobs, sockets on which an operation waits, [`Handle::keep_alive`]. Tasks and open
-    /// sockets by themselves do not.
+    /// completions, blocking jobs, sockets on which an operation waits, [`Handle::keep_alive`].
+    /// Tasks and open sockets by themselves do not.
     ///
     /// # Panics
     /// If a loop runs on this thread already, or the operating system's selector fails.

@@ -87,6 +87,9 @@ fn a_panic_nobody_awaits_is_unhandled() {
     let runtime = runtime.build().expect("a runtime");
     runtime.block_on(async {
         drop(spawn_blocking(|| panic!("early")));
+        while runtime.metrics().live_jobs > 0 {
+            lunation::yield_now().await;
+        }
         let late = spawn_blocking(|| panic!("late"));
         while !late.is_finished() {
             lunation::yield_now().await;

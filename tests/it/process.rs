@@ -10,6 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 const SIGKILL: i32 = 9;
@@ -231,9 +232,14 @@ fn process_and_pipes_are_resources() {
     let journal = Journal::default();
     let hook = create_hook(Events(journal.clone()));
     Runtime::new().block_on(async {
+        let (reader, writer) = io::pipe().expect("a pipe");
         hook.enable();
-        let mut child = Command::new("true").spawn().expect("it starts");
-        child.wait().await.expect("it ends");
+        let mut child = Command::new("cat").stdin(reader).spawn().expect("it starts");
+        let mut wait = Box::pin(child.wait());
+        let poll = poll_fn(|cx| Poll::Ready(wait.as_mut().poll(cx))).await;
+        assert!(poll.is_pending(), "it reads");
+        drop(writer);
+        wait.await.expect("it ends");
         drop(child);
         lunation::yield_now().await;
         hook.disable();
