@@ -131,6 +131,8 @@ pub fn local<F: Future>(future: F) -> send_wrapper::SendWrapper<F> {
     send_wrapper::SendWrapper::new(future)
 }
 
+pub mod docs;
+
 /// The code of the README, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
