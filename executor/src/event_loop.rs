@@ -257,7 +257,8 @@ impl EventLoop {
     /// How long a turn may block: not at all if anything is ready, else until the first timer
     /// list expires; None without timers.
     fn timeout(&self) -> Option<Duration> {
-        if self.is_ready() {
+        // A stopped loop runs nothing more, but must not block before its driver sees that.
+        if self.core.budget.is_stopped() || self.is_ready() {
             return Some(Duration::ZERO);
         }
         let now = self.clock.elapsed();
@@ -268,9 +269,8 @@ impl EventLoop {
     }
 
     /// Whether anything can run without waiting.
-    fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.core.has_jobs()
-            || self.core.budget.is_stopped()
             || self.immediates.pending() > 0
             || !self.closers.borrow().is_empty()
             || !self.core.inbox.is_empty()

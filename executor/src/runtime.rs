@@ -154,8 +154,13 @@ impl Runtime {
         result
     }
 
-    /// When the next timer is due, for a host that decides how long to sleep. None without timers.
+    /// When the loop has something to do next, for a host that decides how long to sleep: now if
+    /// anything can run, else when the next timer is due. None if only I/O or other threads can
+    /// wake it: see [`Runtime::as_raw_fd`].
     pub fn next_deadline(&self) -> Option<Instant> {
+        if self.event_loop.is_ready() {
+            return Some(self.event_loop.clock.now());
+        }
         let expiry = self.event_loop.next_expiry()?;
         self.event_loop.clock.instant(expiry)
     }

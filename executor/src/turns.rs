@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 /// Polling it panics outside of a runtime.
 ///
 /// # Cancel safety
-/// Cancel safe: dropping it takes its entry back.
+/// Cancel safe: dropping it forgets the wake-up.
 pub fn tick() -> Tick {
     Tick { waiting: None }
 }

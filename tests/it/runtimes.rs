@@ -2,8 +2,8 @@
 
 use crate::support::{Journal, paused};
 use lunation::{
-    AsyncId, AsyncLocalStorage, Runtime, Turn, execution_async_id, microtask, next_tick,
-    queue_microtask, set_immediate, set_timeout, spawn, trigger_async_id,
+    AsyncId, AsyncLocalStorage, ResourceKind, Runtime, Turn, execution_async_id, microtask,
+    next_tick, queue_close, queue_microtask, set_immediate, set_timeout, spawn, trigger_async_id,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -151,11 +151,18 @@ fn a_host_turns_the_loop_itself() {
     });
     assert!(runtime.has_pending_ticks());
     let now = runtime.enter(lunation::time::now);
-    assert_eq!(runtime.next_deadline(), Some(now + ms(5)));
+    assert_eq!(runtime.next_deadline(), Some(now), "the tick can run");
     assert!(runtime.turn(Turn::NoWait).expect("a turn"), "the timer is left");
     assert_eq!(journal.take(), "tick");
+    assert_eq!(runtime.next_deadline(), Some(now + ms(5)));
+    runtime.enter(|| queue_close(ResourceKind::User("Close"), journal.adds("close")));
+    assert_eq!(runtime.next_deadline(), Some(now), "the close callback can run");
+    assert!(runtime.turn(Turn::NoWait).expect("a turn"), "the timer is left");
+    assert_eq!(journal.take(), "close");
     assert!(!runtime.turn(Turn::Wait).expect("a turn"), "nothing is left");
     assert_eq!(journal.take(), "timer");
+    runtime.block_on(async {});
+    assert_eq!(runtime.next_deadline(), None, "a loop that main has stopped is not busy");
 }
 
 #[test]
