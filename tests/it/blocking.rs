@@ -1,10 +1,9 @@
 //! Jobs on the thread pool: who runs there, what follows, and how they end.
 
-use crate::support::{Journal, alone, message, paused};
+use crate::support::{HookEvents, Journal, alone, message, paused};
 use lunation::{
-    AsyncHooks, AsyncId, AsyncLocalStorage, JoinError, ResourceKind, ResourceRef, Runtime,
-    UnhandledPanic, create_hook, execution_async_id, execution_async_resource, spawn,
-    spawn_blocking, time, trigger_async_id,
+    AsyncId, AsyncLocalStorage, JoinError, ResourceKind, Runtime, UnhandledPanic, create_hook,
+    execution_async_id, execution_async_resource, spawn, spawn_blocking, time, trigger_async_id,
 };
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,34 +32,17 @@ fn a_job_runs_as_its_resource_with_what_is_transferable() {
     });
 }
 
-struct Recorder(Journal);
-
-impl AsyncHooks for Recorder {
-    fn init(&self, _: AsyncId, kind: ResourceKind, _: AsyncId, resource: &ResourceRef) {
-        self.0.add(format_args!("init {kind} {}", resource.location().file()));
-    }
-    fn before(&self, _: AsyncId) {
-        self.0.add("before");
-    }
-    fn after(&self, _: AsyncId) {
-        self.0.add("after");
-    }
-    fn destroy(&self, _: AsyncId) {
-        self.0.add("destroy");
-    }
-}
-
 #[test]
 fn a_job_is_one_resource_and_keeps_the_loop_going() {
     let (journal, runtime) = (Journal::default(), Runtime::new());
-    let hook = create_hook(Recorder(journal.clone()));
+    let hook = create_hook(HookEvents(journal.clone()));
     hook.enable();
     runtime.enter(|| drop(spawn_blocking(|| ())));
     assert_eq!(runtime.metrics().live_jobs, 1);
     runtime.run_to_idle();
     assert_eq!(runtime.metrics().live_jobs, 0);
     hook.disable();
-    assert_eq!(journal.take(), "init JOB tests/it/blocking.rs before after destroy");
+    assert_eq!(journal.take(), "JOB tests/it/blocking.rs before after destroy");
 }
 
 #[test]

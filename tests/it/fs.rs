@@ -1,10 +1,8 @@
 //! Files and folders: what they do, what they are as resources, and their faults.
 
-use crate::support::{Journal, alone};
+use crate::support::{HookEvents, Journal, alone};
 use lunation::fs::{self, File};
-use lunation::{
-    AsyncHooks, AsyncId, ResourceKind, ResourceRef, Runtime, create_hook, spawn_blocking,
-};
+use lunation::{Runtime, create_hook, spawn_blocking};
 use std::error::Error;
 use std::future::Future;
 use std::io::{self, ErrorKind, SeekFrom};
@@ -189,27 +187,10 @@ fn errors_name_operation_and_path_and_the_loop_goes_on() {
     });
 }
 
-struct Events(Journal);
-
-impl AsyncHooks for Events {
-    fn init(&self, _: AsyncId, kind: ResourceKind, _: AsyncId, resource: &ResourceRef) {
-        self.0.add(format_args!("{kind} {}", resource.location().file()));
-    }
-    fn before(&self, _: AsyncId) {
-        self.0.add("before");
-    }
-    fn after(&self, _: AsyncId) {
-        self.0.add("after");
-    }
-    fn destroy(&self, _: AsyncId) {
-        self.0.add("destroy");
-    }
-}
-
 #[test]
 fn an_operation_is_one_request_of_its_caller() {
     let journal = Journal::default();
-    let hook = create_hook(Events(journal.clone()));
+    let hook = create_hook(HookEvents(journal.clone()));
     Runtime::new().block_on(async {
         hook.enable();
         let read = fs::read("Cargo.toml");

@@ -1,8 +1,8 @@
 //! Child processes: how they end, what flows through their pipes, and their faults.
 
-use crate::support::{Journal, message, paused};
+use crate::support::{HookEvents, Journal, message, paused};
 use lunation::process::{Child, ChildStdout, Command, Stdio};
-use lunation::{AsyncHooks, AsyncId, ResourceKind, ResourceRef, Runtime, create_hook, spawn, time};
+use lunation::{Runtime, create_hook, spawn, time};
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
@@ -210,27 +210,10 @@ fn dropped_children_leave_no_zombies() {
     });
 }
 
-struct Events(Journal);
-
-impl AsyncHooks for Events {
-    fn init(&self, _: AsyncId, kind: ResourceKind, _: AsyncId, resource: &ResourceRef) {
-        self.0.add(format_args!("{kind} {}", resource.location().file()));
-    }
-    fn before(&self, _: AsyncId) {
-        self.0.add("before");
-    }
-    fn after(&self, _: AsyncId) {
-        self.0.add("after");
-    }
-    fn destroy(&self, _: AsyncId) {
-        self.0.add("destroy");
-    }
-}
-
 #[test]
 fn process_and_pipes_are_resources() {
     let journal = Journal::default();
-    let hook = create_hook(Events(journal.clone()));
+    let hook = create_hook(HookEvents(journal.clone()));
     Runtime::new().block_on(async {
         let (reader, writer) = io::pipe().expect("a pipe");
         hook.enable();

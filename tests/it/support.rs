@@ -1,6 +1,6 @@
 //! A journal of what happened, and runtimes to make it happen in.
 
-use lunation::Runtime;
+use lunation::{AsyncHooks, AsyncId, ResourceKind, ResourceRef, Runtime};
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::rc::Rc;
@@ -71,4 +71,25 @@ pub(crate) fn alone(test: &str) -> bool {
     let text = String::from_utf8_lossy(&child.stdout);
     assert!(child.status.success() && text.contains("1 passed"), "{text}");
     false
+}
+
+/// Adds what hooks see: kind and creating file of each new resource, and the events without ids.
+pub(crate) struct HookEvents(pub(crate) Journal);
+
+impl AsyncHooks for HookEvents {
+    fn init(&self, _: AsyncId, kind: ResourceKind, _: AsyncId, resource: &ResourceRef) {
+        self.0.add(format_args!("{kind} {}", resource.location().file()));
+    }
+
+    fn before(&self, _: AsyncId) {
+        self.0.add("before");
+    }
+
+    fn after(&self, _: AsyncId) {
+        self.0.add("after");
+    }
+
+    fn destroy(&self, _: AsyncId) {
+        self.0.add("destroy");
+    }
 }
