@@ -6,6 +6,7 @@ mod clock;
 mod completion;
 mod events;
 mod failures;
+mod node;
 mod order;
 mod runtimes;
 #[cfg(unix)]

@@ -1,0 +1,9 @@
+//! Node's own tests, ported: one test per file, of the same name. `README.md` lists them all.
+//!
+//! Each begins with the number of assertions in the original and here, as the README counts them.
+
+mod activity;
+mod async_local_storage;
+mod async_local_storage_more;
+mod async_resource;
+mod support;
