@@ -6,4 +6,6 @@ mod activity;
 mod async_local_storage;
 mod async_local_storage_more;
 mod async_resource;
+mod channels;
+mod channels_tracing;
 mod support;
