@@ -11,7 +11,8 @@ fn test_async_local_storage_bind() {
     // show. Added: each call runs in the context of the bind, and leaves the caller's alone.
     static STORE: AsyncLocalStorage<&str> = AsyncLocalStorage::new();
     assert_eq!(bind(|| 123).call(), 123);
-    let mut with_argument = STORE.run("bound", || bind(|text: &str| format!("{text}@{}", seen(&STORE))));
+    let mut with_argument =
+        STORE.run("bound", || bind(|text: &str| format!("{text}@{}", seen(&STORE))));
     assert_eq!(with_argument.call_with("test"), "test@bound");
     STORE.run("caller", || {
         assert_eq!(with_argument.call_with("again"), "again@bound");
@@ -77,7 +78,7 @@ fn test_async_local_storage_exit_does_not_leak() {
 
 #[test]
 fn test_async_local_storage_isolation() {
-    // Node: parallel/test-async-local-storage-isolation. Assertions: 31 there, 27 here; left out:
+    // Node: parallel/test-async-local-storage-isolation. Assertions: 31 there, 11 here; left out:
     // 4 must-call counters (`run` calls its closure or does not return).
     static ONE: AsyncLocalStorage<&str> = AsyncLocalStorage::new();
     static TWO: AsyncLocalStorage<&str> = AsyncLocalStorage::new();
@@ -125,12 +126,13 @@ fn test_async_local_storage_snapshot() {
 #[test]
 fn test_als_defaultvalue() {
     // Node: parallel/test-als-defaultvalue (and test-als-defaultvalue-original, the same for the
-    // legacy engine). Assertions: 7 there, 8 here; left out: the rejection of null options
+    // legacy engine). Assertions: 7 there, 7 here; left out: the rejection of null options
     // (types). Added: default and exit, run, disable (C.12).
     static NONE: AsyncLocalStorage<&str> = AsyncLocalStorage::new();
     static TEXT: AsyncLocalStorage<&str> =
         AsyncLocalStorage::builder().default_value(|| "default").name("test").build();
-    static NUMBER: AsyncLocalStorage<u32> = AsyncLocalStorage::builder().default_value(|| 42).build();
+    static NUMBER: AsyncLocalStorage<u32> =
+        AsyncLocalStorage::builder().default_value(|| 42).build();
     static NULL: AsyncLocalStorage<Option<u32>> =
         AsyncLocalStorage::builder().default_value(|| None).build();
     assert_eq!(NONE.cloned(), None);
@@ -145,7 +147,7 @@ fn test_als_defaultvalue() {
 
 #[test]
 fn test_async_local_storage_run_scope() {
-    // Node: parallel/test-async-local-storage-run-scope. Assertions: 33 there, 29 here; left out:
+    // Node: parallel/test-async-local-storage-run-scope. Assertions: 31 there, 11 here; left out:
     // idempotent disposal (4: a guard is dropped once, by its type).
     // Basic, restoring, with an error, with a default value.
     static STORE: AsyncLocalStorage<&str> = AsyncLocalStorage::new();

@@ -155,7 +155,7 @@ fn test_diagnostics_channel_gc_maintains_subscriptions() {
 
 #[test]
 fn test_diagnostics_channel_bind_store() {
-    // Node: parallel/test-diagnostics-channel-bind-store. Assertions: 34 there, 28 here; left out:
+    // Node: parallel/test-diagnostics-channel-bind-store. Assertions: 31 there, 21 here; left out:
     // `this` and arguments (4), 2 counters of closures that are called or not compiled.
     // DIFFERENCE: a failing transform is told at once, before the body, not with the next tick.
     static CHANNEL: Channel<&str> = Channel::new("test");
@@ -203,7 +203,7 @@ fn test_diagnostics_channel_bind_store() {
 
 #[test]
 fn test_diagnostics_channel_run_stores_scope() {
-    // Node: parallel/test-diagnostics-channel-run-stores-scope. Assertions: 30 there, 22 here; left
+    // Node: parallel/test-diagnostics-channel-run-stores-scope. Assertions: 30 there, 16 here; left
     // out: disposing twice (1, types), lengths and kinds of the events (4, the journal is compared
     // whole), what is the same block twice there (3).
     static CHANNEL: Channel<&str> = Channel::new("test-run-stores-scope");
@@ -265,7 +265,7 @@ fn watch(channel: &BoundedChannel<&'static str>, journal: &Journal, storage: &'s
 
 #[test]
 fn test_diagnostics_channel_bounded_channel() {
-    // Node: parallel/test-diagnostics-channel-bounded-channel. Assertions: 29 there, 15 here; left
+    // Node: parallel/test-diagnostics-channel-bounded-channel. Assertions: 27 there, 12 here; left
     // out: exports and methods that exist (9: the compiler), unsubscribing twice (2), lengths (2),
     // identity of the given channels is that of their names.
     static STORE: Storage = AsyncLocalStorage::new();
@@ -345,8 +345,8 @@ fn failing_transform(channel: &'static BoundedChannel<&'static str>, guard: bool
 
 #[test]
 fn test_diagnostics_channel_bounded_channel_run_transform_error() {
-    // Node: parallel/test-diagnostics-channel-bounded-channel-run-transform-error. Assertions: 17
-    // there, 7 here; left out: 4 counters and 6 lengths and fields (the journal is compared whole).
+    // Node: parallel/test-diagnostics-channel-bounded-channel-run-transform-error. Assertions: 16
+    // there, 4 here; left out: 4 counters and 6 lengths and fields (the journal is compared whole).
     // DIFFERENCE: the failure is told at once, not with the next tick.
     static CHANNEL: BoundedChannel<&str> = bounded_channel!("test-run-transform-error");
     let trace = failing_transform(&CHANNEL, false);
@@ -356,7 +356,7 @@ fn test_diagnostics_channel_bounded_channel_run_transform_error() {
 #[test]
 fn test_diagnostics_channel_bounded_channel_scope_transform_error() {
     // Node: parallel/test-diagnostics-channel-bounded-channel-scope-transform-error. Assertions:
-    // 15 there, 6 here; left out: 3 counters and 6 lengths and fields (the journal is compared
+    // 14 there, 4 here; left out: 3 counters and 6 lengths and fields (the journal is compared
     // whole). DIFFERENCE: the failure is told at once, not with the next tick.
     static CHANNEL: BoundedChannel<&str> = bounded_channel!("test-transform-error");
     let trace = failing_transform(&CHANNEL, true);
@@ -365,7 +365,7 @@ fn test_diagnostics_channel_bounded_channel_scope_transform_error() {
 
 #[test]
 fn test_diagnostics_channel_bounded_channel_scope() {
-    // Node: parallel/test-diagnostics-channel-bounded-channel-scope. Assertions: 30 there, 19 here;
+    // Node: parallel/test-diagnostics-channel-bounded-channel-scope. Assertions: 29 there, 11 here;
     // left out: a result put into the context inside of the scope is RefCell's business but for
     // one case, disposing twice, lengths and fields of what the journal compares whole.
     static STORE: Storage = AsyncLocalStorage::new();
@@ -410,7 +410,7 @@ fn test_diagnostics_channel_bounded_channel_scope() {
 
 #[test]
 fn test_diagnostics_channel_bounded_channel_scope_error() {
-    // Node: parallel/test-diagnostics-channel-bounded-channel-scope-error. Assertions: 12 there, 8
+    // Node: parallel/test-diagnostics-channel-bounded-channel-scope-error. Assertions: 12 there, 7
     // here; left out: lengths and fields of what the journal compares whole.
     static STORE: Storage = AsyncLocalStorage::new();
     static CHANNEL: BoundedChannel<&str> = bounded_channel!("test-scope-throw");
@@ -435,8 +435,8 @@ fn test_diagnostics_channel_bounded_channel_scope_error() {
 
 #[test]
 fn test_diagnostics_channel_bounded_channel_scope_nested() {
-    // Node: parallel/test-diagnostics-channel-bounded-channel-scope-nested. Assertions: 36 there,
-    // 26 here; left out: lengths and fields of what the journals compare whole.
+    // Node: parallel/test-diagnostics-channel-bounded-channel-scope-nested. Assertions: 34 there,
+    // 21 here; left out: lengths and fields of what the journals compare whole.
     static STORE: Storage = AsyncLocalStorage::new();
     static ONE: BoundedChannel<&str> = bounded_channel!("test-nested-one");
     static TWO: BoundedChannel<&str> = bounded_channel!("test-nested-two");

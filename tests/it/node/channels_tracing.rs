@@ -55,7 +55,7 @@ fn watch(channel: &Channel, journal: &Journal) {
 
 #[test]
 fn test_diagnostics_channel_tracing_channel_sync() {
-    // Node: parallel/test-diagnostics-channel-tracing-channel-sync. Assertions: 10 there, 7 here;
+    // Node: parallel/test-diagnostics-channel-tracing-channel-sync. Assertions: 9 there, 7 here;
     // left out: none (the journal counts the calls). Added: the results.
     static CHANNEL: Channel = tracing_channel!("test");
     let journal = Journal::default();
@@ -71,7 +71,7 @@ fn test_diagnostics_channel_tracing_channel_sync() {
 
 #[test]
 fn test_diagnostics_channel_tracing_channel_sync_error() {
-    // Node: parallel/test-diagnostics-channel-tracing-channel-sync-error. Assertions: 11 there, 8
+    // Node: parallel/test-diagnostics-channel-tracing-channel-sync-error. Assertions: 9 there, 8
     // here; left out: `this` and arguments (2). An error is an `Err`, a throw a panic: both.
     static CHANNEL: Channel = tracing_channel!("test");
     let journal = Journal::default();
@@ -121,7 +121,7 @@ fn test_diagnostics_channel_tracing_channel_sync_run_stores() {
 #[test]
 fn test_diagnostics_channel_tracing_channel_has_subscribers() {
     // Node: parallel/test-diagnostics-channel-tracing-channel-has-subscribers. Assertions: 13
-    // there, 20 here; left out: none. All five channels, of which Node tries two.
+    // there, 5 here; left out: none. All five channels, of which Node tries two.
     static CHANNEL: Channel = tracing_channel!("test");
     assert!(!CHANNEL.has_subscribers());
     let whole = CHANNEL.subscribe(Handlers(Journal::default()));
@@ -145,7 +145,7 @@ fn test_diagnostics_channel_tracing_channel_has_subscribers() {
 
 #[test]
 fn test_diagnostics_channel_tracing_channel_callback() {
-    // Node: parallel/test-diagnostics-channel-tracing-channel-callback. Assertions: 17 there, 6
+    // Node: parallel/test-diagnostics-channel-tracing-channel-callback. Assertions: 15 there, 6
     // here; left out: `this` (1), a callback that is none (2: types), the counters are the
     // journal's.
     static CHANNEL: Channel = tracing_channel!("test");
@@ -230,7 +230,7 @@ fn test_diagnostics_channel_tracing_channel_callback_run_stores() {
 
 #[test]
 fn test_diagnostics_channel_tracing_channel_promise() {
-    // Node: parallel/test-diagnostics-channel-tracing-channel-promise. Assertions: 15 there, 5
+    // Node: parallel/test-diagnostics-channel-tracing-channel-promise. Assertions: 12 there, 5
     // here; left out: `this` (1), the counters are the journal's.
     static CHANNEL: Channel = tracing_channel!("test");
     let journal = Journal::default();
@@ -245,7 +245,7 @@ fn test_diagnostics_channel_tracing_channel_promise() {
 
 #[test]
 fn test_diagnostics_channel_tracing_channel_promise_error() {
-    // Node: parallel/test-diagnostics-channel-tracing-channel-promise-error. Assertions: 13 there,
+    // Node: parallel/test-diagnostics-channel-tracing-channel-promise-error. Assertions: 11 there,
     // 6 here; left out: `this` (1), the counters are the journal's.
     static CHANNEL: Channel = tracing_channel!("test");
     let journal = Journal::default();
@@ -310,8 +310,8 @@ fn test_diagnostics_channel_tracing_channel_promise_run_stores() {
 
 #[test]
 fn test_diagnostics_channel_tracing_channel_promise_unhandled() {
-    // Node: parallel/test-diagnostics-channel-tracing-channel-promise-unhandled. Assertions: 14
-    // there, 6 here; left out: `this` (1), the counters are the journal's. A rejection is the panic
+    // Node: parallel/test-diagnostics-channel-tracing-channel-promise-unhandled. Assertions: 11
+    // there, 7 here; left out: `this` (1), the counters are the journal's. A rejection is the panic
     // of a task that nobody joins; it comes after an await, where Node's promise settles.
     static CHANNEL: Channel = tracing_channel!("test");
     let journal = Journal::default();

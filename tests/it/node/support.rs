@@ -27,11 +27,7 @@ fn run(builder: lunation::Builder, main: impl FnOnce(&Journal)) -> String {
     run_with(&Journal::default(), builder, main)
 }
 
-fn run_with(
-    journal: &Journal,
-    builder: lunation::Builder,
-    main: impl FnOnce(&Journal),
-) -> String {
+fn run_with(journal: &Journal, builder: lunation::Builder, main: impl FnOnce(&Journal)) -> String {
     let runtime = builder.start_paused(true).build().expect("a runtime");
     runtime.enter(|| main(journal));
     runtime.run_to_idle();
