@@ -9,6 +9,7 @@ mod events;
 mod dns;
 mod failures;
 mod fs;
+mod node;
 mod order;
 #[cfg(unix)]
 mod process;

@@ -1,0 +1,17 @@
+//! Node's own tests, ported: one test per file, of the same name. `README.md` lists them all.
+//!
+//! Each begins with the number of assertions in the original and here, as the README counts them.
+
+mod activity;
+mod async_local_storage;
+mod async_local_storage_more;
+mod async_resource;
+mod channels;
+mod channels_tracing;
+mod hooks;
+mod hooks_ids;
+mod hooks_list;
+mod immediates;
+mod support;
+mod ticks;
+mod timers;
