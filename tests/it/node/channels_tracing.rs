@@ -150,7 +150,7 @@ fn test_diagnostics_channel_tracing_channel_callback() {
     // journal's.
     static CHANNEL: Channel = tracing_channel!("test");
     let trace = script(|j| {
-        watch(&CHANNEL, &j);
+        watch(&CHANNEL, j);
         let journal = j.clone();
         let callback = move |outcome: Result<&u32, &&str>| {
             assert_eq!(outcome, Ok(&7));
@@ -169,7 +169,7 @@ fn test_diagnostics_channel_tracing_channel_callback_error() {
     // there, 7 here; left out: `this` (1), the counters are the journal's.
     static CHANNEL: Channel = tracing_channel!("test");
     let trace = script(|j| {
-        watch(&CHANNEL, &j);
+        watch(&CHANNEL, j);
         let journal = j.clone();
         let callback = move |outcome: Result<&u32, &&str>| {
             assert_eq!(outcome, Err(&"test"));
@@ -195,7 +195,7 @@ fn test_diagnostics_channel_tracing_channel_callback_early_exit() {
         CHANNEL.trace_callback("foo", callback, |traced| {
             set_immediate(move || traced.call(Ok(7)));
         });
-        watch(&CHANNEL, &j);
+        watch(&CHANNEL, j);
     });
     assert_eq!(trace, "callback");
 }
@@ -321,7 +321,7 @@ fn test_diagnostics_channel_tracing_channel_promise_unhandled() {
         j.add(format_args!("unhandled:{}", failure.message()));
     };
     let trace = script_with_handler(&journal, handler, |j| {
-        watch(&CHANNEL, &j);
+        watch(&CHANNEL, j);
         drop(spawn(CHANNEL.trace_future("foo", async {
             microtask().await;
             throw("test")

@@ -220,8 +220,8 @@ fn test_microtask_queue_integration() {
             set_timeout(ms(0), journal.adds("timer"));
         }));
     }
-    let ways: [fn(Box<dyn FnOnce()>); 2] = [then, queue_microtask];
-    for way in ways {
+    type Way = fn(Box<dyn FnOnce()>);
+    for way in [then as Way, queue_microtask] {
         let trace = script(|j| {
             test(way, j.clone());
             let j = j.clone();
