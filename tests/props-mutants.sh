@@ -211,9 +211,9 @@ mutant "failure handled outside" executor/src/task/failures.rs \
     'activation.enter(|| self.handle(unhandled))' 'self.handle(unhandled)'
 
 mutant "abort drops the future at once" executor/src/task/waker.rs \
-    'if unsafe { task.as_ref() }.life.abort() == Schedule::Enqueue {' \
+    'if unsafe { TaskHeader::life(task) }.abort() == Schedule::Enqueue {' \
     'crate::task::cell::cancel_now(task, core);
-    if unsafe { task.as_ref() }.life.abort() == Schedule::Enqueue {'
+    if unsafe { TaskHeader::life(task) }.abort() == Schedule::Enqueue {'
 
 mutant "ResourceScope drop outside" context/src/async_resource.rs \
     'this.activation.run_silent(|| this.future.set(None));' 'this.future.set(None);'
