@@ -124,22 +124,25 @@ fn test_disable_in_init() {
 
 #[test]
 fn test_enable_in_init() {
-    // Node: async-hooks/test-enable-in-init. Assertions: 4 there, 3 here; left out: none. As in
+    // Node: async-hooks/test-enable-in-init. Assertions: 4 there, 5 here; left out: none. As in
     // disable-in-init, what the callback creates is silent; the hook enabled in it starts after.
+    // What is older than the hook is told of: entering it in the callback is a nested emission.
     let journal = Journal::default();
     let nested = Log::hook("nested.", &journal, |_| ());
-    let (late, j) = (nested.clone(), journal.clone());
-    let outer = Log::hook("outer.", &journal, move |_| {
-        late.enable();
-        drop(AsyncResource::new("silent"));
-        j.add("created");
+    let (late, j, older) = (nested.clone(), journal.clone(), AsyncResource::new("older"));
+    let outer = Log::hook("outer.", &journal, move |event| {
+        if event == "init" {
+            late.enable();
+            drop(AsyncResource::new("silent"));
+            older.run_in_async_scope(|| j.add("nested"));
+        }
     });
     outer.enable();
     let kept = AsyncResource::new("one");
     outer.disable();
     nested.disable();
     drop(kept);
-    assert_eq!(journal.take(), "outer.init created");
+    assert_eq!(journal.take(), "outer.init outer.before nested outer.after");
     let kept = [nested.enable(); 1].map(|_| AsyncResource::new("two"));
     nested.disable();
     drop(kept);
