@@ -275,16 +275,18 @@ fn test_async_wrap_promise_after_enabled() {
             self.1.borrow().as_ref().expect("set below").disable();
         }
     }
+    let own: Rc<RefCell<Option<lunation::Hook>>> = Rc::default();
     let trace = script(|j| {
         let journal = j.clone();
         let task = spawn(async move { journal.add("then") });
         assert!(task.async_id() > AsyncId::ROOT);
-        let own: Rc<RefCell<Option<lunation::Hook>>> = Rc::default();
         let hook = create_hook(Pair(j.clone(), own.clone(), task.async_id()));
         hook.enable();
         *own.borrow_mut() = Some(hook);
         let journal = j.clone();
         set_immediate(move || journal.add("immediate"));
     });
+    // The hook owns the slot it stands in.
+    own.take();
     assert_eq!(trace, "before then after immediate");
 }
