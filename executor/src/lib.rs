@@ -86,4 +86,4 @@ pub use set::JoinSet;
 pub use spawn::{Builder as TaskBuilder, LocalSpawner, TaskName, spawn, spawn_detached};
 pub use task::{AbortHandle, AbortOnDrop, JoinError, JoinHandle};
 pub use turns::{ImmediateTurn, Microtask, Tick, immediate, microtask, tick, yield_now};
-pub use unhandled::{Unhandled, UnhandledPanic};
+pub use unhandled::{Unhandled, UnhandledPanic, panic_message};

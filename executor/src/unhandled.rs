@@ -84,7 +84,7 @@ impl Unhandled {
 
     /// The payload as text, if `panic!` was called with one.
     pub fn message(&self) -> &str {
-        message(&*self.payload)
+        panic_message(&*self.payload)
     }
 
     pub(crate) fn into_payload(self) -> Box<dyn Any + Send> {
@@ -92,8 +92,8 @@ impl Unhandled {
     }
 }
 
-/// The text of a panic's payload.
-pub(crate) fn message(payload: &(dyn Any + Send)) -> &str {
+/// The text of a panic's payload, if `panic!` was called with one: for reports.
+pub fn panic_message(payload: &(dyn Any + Send)) -> &str {
     if let Some(text) = payload.downcast_ref::<&'static str>() {
         text
     } else if let Some(text) = payload.downcast_ref::<String>() {

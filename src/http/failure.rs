@@ -4,6 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::io::{self, Write};
 
+use lunation_executor::panic_message;
+
 /// Something that failed in a server, which goes on: see [`Serve::on_failure`].
 ///
 /// [`Serve::on_failure`]: crate::http::Serve::on_failure
@@ -35,7 +37,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Accept(error) => write!(f, "no connection accepted: {error}"),
             Failure::Connection(error) => write!(f, "connection ended: {error}"),
-            Failure::Panic(payload) => write!(f, "request panicked: {}", message(&**payload)),
+            Failure::Panic(payload) => write!(f, "request panicked: {}", panic_message(&**payload)),
         }
     }
 }
@@ -45,14 +47,9 @@ impl fmt::Debug for Failure {
         match self {
             Failure::Accept(error) => f.debug_tuple("Accept").field(error).finish(),
             Failure::Connection(error) => f.debug_tuple("Connection").field(error).finish(),
-            Failure::Panic(payload) => f.debug_tuple("Panic").field(&message(&**payload)).finish(),
+            Failure::Panic(payload) => {
+                f.debug_tuple("Panic").field(&panic_message(&**payload)).finish()
+            }
         }
     }
-}
-
-/// The text of a panic's payload.
-fn message(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<&'static str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a value that is not a string")
 }

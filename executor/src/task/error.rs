@@ -1,6 +1,6 @@
 //! Why a task has no output.
 
-use crate::unhandled::message;
+use crate::unhandled::panic_message;
 use std::any::Any;
 use std::fmt;
 
@@ -50,7 +50,7 @@ impl fmt::Debug for JoinError {
         match self {
             JoinError::Cancelled => f.write_str("Cancelled"),
             JoinError::Panicked(payload) => {
-                f.debug_tuple("Panicked").field(&message(&**payload)).finish()
+                f.debug_tuple("Panicked").field(&panic_message(&**payload)).finish()
             }
         }
     }
@@ -61,7 +61,7 @@ impl fmt::Display for JoinError {
         match self {
             JoinError::Cancelled => f.write_str("the task was cancelled"),
             JoinError::Panicked(payload) => {
-                write!(f, "the task panicked: {}", message(&**payload))
+                write!(f, "the task panicked: {}", panic_message(&**payload))
             }
         }
     }
