@@ -54,9 +54,26 @@ pub mod task {
     };
 }
 
+/// Timers, the callbacks and the futures. Node: `node:timers`, `node:timers/promises`.
+pub mod timers {
+    pub use lunation_executor::{
+        Immediate, Timeout, clear_immediate, clear_timeout, promises, refreshable_timeout,
+        scheduler, set_immediate, set_interval, set_timeout,
+    };
+}
+
+/// Cancelling what is under way. Node: `AbortController`, `AbortSignal`.
+pub mod abort {
+    pub use lunation_executor::{
+        AbortController, AbortError, AbortListener, AbortReason, AbortSignal, Abortable,
+        UntilAborted,
+    };
+}
+pub use abort::{AbortController, AbortError, AbortSignal};
+
 #[cfg(unix)]
 pub use lunation_executor::signal;
-pub use lunation_executor::time;
+pub use lunation_executor::{events, scheduler, time};
 
 // ---- context ----
 

@@ -55,6 +55,13 @@ pub mod process;
 pub mod time;
 mod turns;
 
+mod promise;
+
+mod abort;
+pub mod events;
+pub mod promises;
+pub mod scheduler;
+
 #[cfg(feature = "hyper")]
 mod hyper_rt;
 
@@ -68,6 +75,9 @@ mod runtime;
 
 mod builder;
 
+pub use abort::{
+    AbortController, AbortError, AbortListener, AbortReason, AbortSignal, Abortable, UntilAborted,
+};
 pub use blocking::{BlockingHandle, spawn_blocking};
 pub use builder::Builder;
 pub use callback::{

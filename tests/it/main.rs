@@ -1,6 +1,7 @@
 //! The runtime as its users see it: ordered journals, compared whole.
 #![allow(missing_docs, reason = "tests")]
 
+mod abort;
 mod blocking;
 mod callbacks;
 mod clock;
@@ -13,6 +14,8 @@ mod node;
 mod order;
 #[cfg(unix)]
 mod process;
+mod promised_events;
+mod promises;
 mod runtimes;
 #[cfg(unix)]
 mod signals;
