@@ -12,6 +12,11 @@ mod hooks;
 mod hooks_ids;
 mod hooks_list;
 mod immediates;
+mod promises;
+#[cfg(unix)]
+mod signals;
 mod support;
 mod ticks;
 mod timers;
+mod timers_more;
+mod timers_promises;
