@@ -1,9 +1,11 @@
 //! Replays programs of the differential oracle (tests/oracle/FORMAT.md) and prints their traces.
 //!
-//! ```text replay FILE                  one program ('-' is stdin): prints its trace, one entry per
-//! line replay --batch FILE          one program per line: prints a line {"name","trace"} for each,
-//! in the same order replay --golden TRACES FILE  one program per line: prints where they differ
-//! from the recorded TRACES
+//! ```text
+//! replay FILE                   one program ('-' is stdin): prints its trace, one entry per line
+//! replay --batch FILE           one program per line: prints a line {"name","trace"} for each, in
+//!                               the same order
+//! replay --golden TRACES FILE   one program per line: prints where they differ from the recorded
+//!                               TRACES
 //!     --name NAME        only this program of the batch
 //!     --level N          compare at most at level N
 //!     --no-hooks         record no hook events
