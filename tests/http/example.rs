@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -13,21 +12,8 @@ use lunation::task::JoinSet;
 use lunation::{spawn, time};
 
 use crate::client::{Client, get, post, reply};
+use crate::program::program;
 use crate::support::run;
-
-/// The example, which `cargo test` has built beside the tests; built here if only the tests were.
-fn program() -> PathBuf {
-    let tests = std::env::current_exe().expect("this program has a path");
-    let built = tests.ancestors().nth(2).map(|profile| profile.join("examples/http_echo"));
-    if let Some(built) = built.filter(|built| built.exists()) {
-        return built;
-    }
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let build = ["build", "--quiet", "--example", "http_echo", "--target-dir"];
-    let status = Command::new(env!("CARGO")).args(build).arg(target).status();
-    assert!(status.is_ok_and(|status| status.success()), "the example does not build");
-    target.join("debug/examples/http_echo")
-}
 
 /// A running example. Its lines are read by a thread, so that it never waits for us.
 struct Server {
@@ -38,7 +24,7 @@ struct Server {
 
 impl Server {
     fn start() -> Server {
-        Server::start_with(Command::new(program()).args(["--port", "0"]))
+        Server::start_with(Command::new(program("http_echo")).args(["--port", "0"]))
     }
 
     fn start_with(command: &mut Command) -> Server {
@@ -202,7 +188,7 @@ fn ctrl_c_lets_requests_finish() {
 fn a_port_in_use_is_told() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address");
-    let mut command = Command::new(program());
+    let mut command = Command::new(program("http_echo"));
     let output = command.args(["--port", &address.port().to_string()]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stderr);
@@ -214,7 +200,7 @@ fn a_port_in_use_is_told() {
 fn a_server_out_of_descriptors_serves_and_waits() {
     let mut command = Command::new("sh");
     let server = Server::start_with(
-        command.args(["-c", "ulimit -n 32; exec \"$0\" --port 0"]).arg(program()),
+        command.args(["-c", "ulimit -n 32; exec \"$0\" --port 0"]).arg(program("http_echo")),
     );
     run(async {
         let mut early = Client::connect(server.address).await;

@@ -7,6 +7,7 @@ mod client;
 mod example;
 mod flow;
 mod panics;
+mod program;
 mod stop;
 mod support;
 mod upgrade;
