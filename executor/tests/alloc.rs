@@ -1,5 +1,6 @@
 //! After warm-up spawning, yielding and joining allocate nothing.
 
+use lunation_context::AsyncLocalStorage;
 use lunation_executor::{JoinHandle, Runtime, microtask, next_tick, queue_microtask, spawn, tick};
 use std::cell::Cell;
 
@@ -36,6 +37,20 @@ fn tasks_allocate_nothing() {
         let count = allocations_of(&runtime, async || spawn_yield_join(&mut tasks).await);
         assert_eq!(count, 0, "{live} live tasks");
     }
+}
+
+/// Row 10 of what Node is criticised for: the cost of an operation does not grow with the number of
+/// storages, set or not.
+#[test]
+fn row_10_storages_cost_tasks_nothing() {
+    let runtime = Runtime::new();
+    let storages: Vec<_> = (0..100).map(|_| AsyncLocalStorage::<usize>::new()).collect();
+    for (n, storage) in storages.iter().enumerate().step_by(2) {
+        storage.enter_with(n);
+    }
+    let mut tasks = Vec::with_capacity(100);
+    let count = allocations_of(&runtime, async || spawn_yield_join(&mut tasks).await);
+    assert_eq!(count, 0);
 }
 
 #[test]

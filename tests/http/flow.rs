@@ -5,13 +5,17 @@ use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::Request;
+use hyper::body::Incoming;
 use lunation::{
     AsyncHooks, AsyncId, AsyncLocalStorage, Inherit, ResourceKind, ResourceRef, create_hook,
-    execution_async_id, execution_async_resource, http, spawn, time, trigger_async_id,
+    execution_async_id, execution_async_resource, http, set_timeout, spawn, time, trigger_async_id,
 };
 
 use crate::client::{Client, get, reply};
-use crate::support::{Journal, Noted, REQUEST, listen, run, start, stream, text};
+use crate::support::{Answer, Journal, Noted, REQUEST, listen, run, start, stream, text};
 
 #[test]
 fn everything_of_a_request_runs_in_it() {
@@ -35,6 +39,46 @@ fn everything_of_a_request_runs_in_it() {
             assert_eq!(client.get("/").await, reply(200, "ab"));
             let steps = one.iter().chain(&["drop of body"]);
             let expected: Vec<_> = steps.map(|step| format!("{step}: Some({request})")).collect();
+            assert_eq!(journal.take(), expected);
+        }
+    });
+}
+
+#[test]
+fn row_01_the_body_and_the_ends_of_a_request_keep_its_store() {
+    // C.8: in Node the store of `run` around the handler is lost in 'end', in 'finish' and in what
+    // they start.
+    static USER: AsyncLocalStorage<&str> = AsyncLocalStorage::new();
+
+    async fn handler(request: Request<Incoming>, journal: Journal) -> Answer {
+        USER.enter_with(if request.uri().path() == "/ann" { "ann" } else { "bob" });
+        let note = |journal: &Journal, what: &str| {
+            journal.note(&format!("{what} of {}", USER.cloned().unwrap_or("-")));
+        };
+        let mut body = request.into_body();
+        while let Some(frame) = body.frame().await {
+            let length = frame.expect("a whole body").data_ref().map_or(0, Bytes::len);
+            note(&journal, &format!("{length} bytes"));
+        }
+        note(&journal, "end");
+        let log = journal.clone();
+        set_timeout(Duration::from_millis(1), move || note(&log, "timer"));
+        time::sleep(Duration::from_millis(2)).await;
+        stream(&["ok"], &journal, false)
+    }
+
+    run(async {
+        let journal = Journal::default();
+        let noted = journal.clone();
+        let server = start(move |request| handler(request, noted.clone()), |server| server).await;
+        let mut client = Client::connect(server.address).await;
+        for (number, user) in [(1, "ann"), (2, "bob")] {
+            let path = format!("/{user}");
+            assert_eq!(client.post(&path, "12345").await, reply(200, "ok"));
+            let own = ["5 bytes", "end", "timer"].map(|what| format!("{what} of {user}"));
+            let answer = ["body", "body", "drop of body"].map(String::from);
+            let expected: Vec<_> =
+                own.iter().chain(&answer).map(|step| format!("{step}: Some({number})")).collect();
             assert_eq!(journal.take(), expected);
         }
     });

@@ -76,7 +76,7 @@ fn an_interval_counts_from_the_start_of_its_calls() {
 }
 
 #[test]
-fn refresh_follows_the_state_of_the_timer() {
+fn row_21_refresh_follows_the_state_of_the_timer() {
     // B.13
     static STORE: AsyncLocalStorage<&str> = AsyncLocalStorage::new();
     let trace = script(|j| {
@@ -100,7 +100,7 @@ fn refresh_follows_the_state_of_the_timer() {
 }
 
 #[test]
-fn a_timer_refreshed_in_its_own_body_keeps_id_and_context() {
+fn row_21_a_timer_refreshed_in_its_own_body_keeps_id_and_context() {
     static STORE: AsyncLocalStorage<&str> = AsyncLocalStorage::new();
     let trace = script(|j| {
         let handle: Rc<RefCell<Option<Timeout>>> = Rc::default();

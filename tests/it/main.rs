@@ -6,6 +6,7 @@ mod blocking;
 mod callbacks;
 mod clock;
 mod completion;
+mod criticised;
 mod events;
 mod dns;
 mod failures;

@@ -104,7 +104,7 @@ fn what_a_batch_adds_waits_for_the_next_turn() {
 }
 
 #[test]
-fn a_timers_list_is_served_whole_and_the_clock_stands_meanwhile() {
+fn row_18_a_timers_list_is_served_whole_and_the_clock_stands_meanwhile() {
     // B.8's quirk: A and B share a list, C's deadline lies between theirs.
     let trace = script(|j| {
         let journal = j.clone();
@@ -124,7 +124,7 @@ fn a_timers_list_is_served_whole_and_the_clock_stands_meanwhile() {
 }
 
 #[test]
-fn timers_of_all_lists_go_by_expiry_then_by_age_of_the_list() {
+fn row_18_timers_of_all_lists_go_by_expiry_then_by_age_of_the_list() {
     // B.8: 1.9 counts as 1, 0 as 1.
     let trace = script(|j| {
         let entries =
