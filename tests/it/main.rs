@@ -8,10 +8,13 @@ mod clock;
 mod completion;
 mod events;
 mod dns;
+mod exit;
 mod failures;
 mod fs;
+mod insight;
 mod node;
 mod order;
+mod performance;
 #[cfg(unix)]
 mod process;
 mod promised_events;
