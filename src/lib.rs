@@ -30,7 +30,9 @@
 // ---- running ----
 
 pub use lunation_executor::{
-    Builder, Handle, KeepAlive, Metrics, Runtime, Turn, Unhandled, UnhandledPanic,
+    ActiveResource, ActiveResources, Builder, Handle, KeepAlive, Metrics, Runtime, RuntimeEvent,
+    Turn, Unhandled, UnhandledPanic, Wait, WaitsFor, active_resources, all_resources,
+    runtime_events,
 };
 
 #[cfg(feature = "macros")]
@@ -73,7 +75,7 @@ pub use abort::{AbortController, AbortError, AbortSignal};
 
 #[cfg(unix)]
 pub use lunation_executor::signal;
-pub use lunation_executor::{events, scheduler, time};
+pub use lunation_executor::{events, performance, scheduler, time};
 
 // ---- context ----
 

@@ -160,6 +160,11 @@ impl Activation {
         ResourceRef(Rc::clone(self.info.get_or_init(|| self.describe(self.kind()))))
     }
 
+    /// The reference that [`resource`](Self::resource) has made, if anybody asked for one.
+    pub fn existing_resource(&self) -> Option<ResourceRef> {
+        self.info.get().cloned().map(ResourceRef)
+    }
+
     fn describe(&self, kind: ResourceKind) -> Rc<ResourceInfo> {
         let (id, trigger, site) = (self.id, self.trigger, self.site);
         Rc::new(ResourceInfo { id, trigger, kind, site, extensions: Extensions::default() })

@@ -47,6 +47,12 @@ pub(crate) fn next_async_id() -> AsyncId {
     IDS.with(|ids| AsyncId(ids.next_id.replace(ids.next_id.get() + 1)))
 }
 
+/// The id that this thread has given last. What is born later has a greater one.
+#[inline]
+pub fn newest_async_id() -> AsyncId {
+    IDS.with(|ids| AsyncId(ids.next_id.get() - 1))
+}
+
 /// Takes the next number for a flow or an entry of this thread; never 0.
 #[inline]
 pub(crate) fn next_number() -> u64 {

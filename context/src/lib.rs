@@ -66,7 +66,7 @@ pub use emitter::{EventEmitter, EventEmitterAsyncResource, ListenerId};
 pub use failure::{FailureHandler, set_failure_handler};
 pub use frame::Frame;
 pub use hooks::{AsyncHooks, Hook, create_hook};
-pub use id::AsyncId;
+pub use id::{AsyncId, newest_async_id};
 pub use info::{Extensions, ResourceRef};
 pub use kind::{ResourceKind, async_wrap_providers};
 pub use misplaced::{misplaced_guards, set_strict_guards};

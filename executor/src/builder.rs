@@ -1,7 +1,9 @@
 //! Making a runtime.
 
+use crate::ages::Ages;
 use crate::clock::Clock;
 use crate::event_loop::EventLoop;
+use crate::gauge::Gauge;
 use crate::limits;
 use crate::runtime::Runtime;
 use crate::task::failures::OnFailure;
@@ -124,6 +126,11 @@ impl Builder {
             completions: RefCell::default(),
             jobs: Cell::new(0),
             turns: Cell::new(0),
+            firing: Cell::default(),
+            births: Ages::default(),
+            waits: Ages::default(),
+            gauge: Gauge::default(),
+            events: Rc::default(),
         };
         Ok(Runtime::from_parts(Rc::new(event_loop), self.strict_guards))
     }

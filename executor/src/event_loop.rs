@@ -1,18 +1,22 @@
 //! One turn of the loop. Start reading here.
 
+use crate::ages::Ages;
 use crate::clock::{self, Clock, Millis};
+use crate::gauge::Gauge;
 use crate::immediates::{Entry, Immediates};
 use crate::job::{Completable, Job, Timer};
 use crate::task::queue::{Core, Message};
 use crate::task::waker;
 use crate::timers::lists::{ListKey, Lists, TimerKey};
-use lunation_context::{Activation, Frame, Resource, ResourceKind, hooks};
+use lunation_context::{
+    Activation, EventEmitter, Frame, Resource, ResourceKind, hooks, newest_async_id,
+};
 use lunation_reactor::Reactor;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::Location;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -27,6 +31,19 @@ pub enum Turn {
     Wait,
 }
 
+/// An event of a runtime: see [`runtime_events`](crate::runtime_events).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RuntimeEvent {
+    /// Nothing keeps [`Runtime::run_to_idle`](crate::Runtime::run_to_idle) going any more. If a
+    /// listener changes that, the loop goes on, and the event comes again when it is idle again.
+    /// Node: `'beforeExit'`.
+    BeforeExit,
+    /// [`Runtime::run_to_idle`](crate::Runtime::run_to_idle) is about to return, also because a
+    /// panic leaves it. What listeners schedule now waits for the next run. Node: `'exit'`.
+    Exit,
+}
+
 /// The loop: what stands where until its phase comes.
 pub(crate) struct EventLoop {
     pub(crate) core: Arc<Core>,
@@ -39,6 +56,13 @@ pub(crate) struct EventLoop {
     /// Blocking jobs whose results have not come back.
     pub(crate) jobs: Cell<usize>,
     pub(crate) turns: Cell<u64>,
+    /// The timer whose callback runs.
+    pub(crate) firing: Cell<Option<Weak<dyn Job>>>,
+    /// When ids were given, and when waits of I/O began.
+    pub(crate) births: Ages,
+    pub(crate) waits: Ages,
+    pub(crate) gauge: Gauge,
+    pub(crate) events: Rc<EventEmitter<RuntimeEvent>>,
 }
 
 impl EventLoop {
@@ -155,6 +179,7 @@ impl EventLoop {
     /// Node's timers phase: list after list, each with all its due timers. The clock stands.
     pub(crate) fn run_timers(&self) {
         let now = clock::floor(self.clock.elapsed());
+        self.note_ages(now);
         let mut first = true;
         while !self.core.budget.is_stopped() {
             let list = self.timers.borrow().first_due(now);
@@ -196,7 +221,11 @@ impl EventLoop {
             let timer = self.timers.borrow_mut().take(key);
             match timer {
                 Some(Timer::Wake(waker)) => self.wake(waker),
-                Some(Timer::Call(job)) => self.guarded(|| job.run()),
+                Some(Timer::Call(job)) => {
+                    self.firing.set(Some(Rc::downgrade(&job)));
+                    self.guarded(|| job.run());
+                    self.firing.take();
+                }
                 None => {}
             }
         }
@@ -223,10 +252,13 @@ impl EventLoop {
             Turn::NoWait => Some(Duration::ZERO),
             Turn::Wait => self.timeout(),
         };
-        if self.clock.is_virtual() && timeout != Some(Duration::ZERO) {
-            return self.sleep_virtually(timeout);
-        }
-        self.wait(timeout)
+        let blocks = timeout != Some(Duration::ZERO);
+        self.gauge.around(&self.clock, blocks, || {
+            if self.clock.is_virtual() && blocks {
+                return self.sleep_virtually(timeout);
+            }
+            self.wait(timeout)
+        })
     }
 
     fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
@@ -262,10 +294,17 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let now = self.clock.elapsed();
+        self.note_ages(clock::floor(now));
         let timer = self.next_expiry().map(|expiry| expiry.saturating_sub(now));
         let rearm =
             self.reactor.next_rearm().map(|at| self.clock.since_start(at).saturating_sub(now));
         timer.into_iter().chain(rearm).min()
+    }
+
+    /// What was born since the last time was born by now.
+    fn note_ages(&self, now: Millis) {
+        self.births.note(newest_async_id().get(), now);
+        self.waits.note(self.reactor.waits_begun(), now);
     }
 
     /// Whether anything can run without waiting.

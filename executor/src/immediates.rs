@@ -14,6 +14,13 @@ pub(crate) enum Entry {
     Wait(usize),
 }
 
+/// An entry for those who look from outside.
+pub(crate) enum Shown<'a> {
+    Call(&'a dyn Job),
+    /// What waits is woken by this.
+    Wait(&'a Waker),
+}
+
 /// A future that waits for its turn. Its place is freed by whoever comes last: the phase, or the
 /// future that was told.
 enum Wait {
@@ -62,6 +69,21 @@ impl Immediates {
     pub(crate) fn count(&self, pending: isize, refed: isize) {
         self.pending.set(self.pending.get().wrapping_add_signed(pending));
         self.refed.set(self.refed.get().wrapping_add_signed(refed));
+    }
+
+    /// Shows the entries, oldest first. `show` must not run user code.
+    pub(crate) fn for_each(&self, mut show: impl FnMut(Shown<'_>)) {
+        let waits = self.waits.borrow();
+        for entry in self.queue.borrow().iter() {
+            match entry {
+                Entry::Call(job) => show(Shown::Call(&**job)),
+                Entry::Wait(place) => {
+                    if let Wait::Waiting(waker) = &waits[*place] {
+                        show(Shown::Wait(waker));
+                    }
+                }
+            }
+        }
     }
 
     // ---- waits ----

@@ -1,5 +1,6 @@
 //! What the loop knows of a timeout, an immediate, a close callback or a completion.
 
+use lunation_context::Resource;
 use std::any::Any;
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +13,10 @@ pub(crate) trait Job {
 
     /// Drops the callback unrun, inside its resource: the runtime ends.
     fn discard(self: Rc<Self>);
+
+    /// Shows its resource, and whether it keeps the loop alive; nothing if it will not run any
+    /// more. `show` must not run user code.
+    fn describe(&self, show: &mut dyn FnMut(&Resource, bool));
 }
 
 /// Something that another thread finishes.
@@ -21,6 +26,9 @@ pub(crate) trait Completable {
 
     /// The runtime ends.
     fn discard(self: Rc<Self>);
+
+    /// Its resource, and which task awaits it: the data pointer of the waker.
+    fn describe(&self) -> (&Resource, Option<*const ()>);
 }
 
 /// Work on its way to the thread pool. Whoever takes it out first decides what becomes of it.

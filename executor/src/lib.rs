@@ -25,6 +25,8 @@ mod task;
 
 // The loop, as data and as one turn.
 mod clock;
+mod ages;
+mod gauge;
 mod job;
 mod timers;
 
@@ -33,7 +35,11 @@ mod immediates;
 mod event_loop;
 
 mod current;
+#[cfg(feature = "loop-delay")]
+mod delay;
+mod exit;
 mod metrics;
+pub mod performance;
 
 // What users call.
 mod callback;
@@ -54,6 +60,8 @@ mod spawn;
 pub mod process;
 pub mod time;
 mod turns;
+
+mod insight;
 
 mod promise;
 
@@ -85,10 +93,14 @@ pub use callback::{
     queue_close, queue_microtask, refreshable_timeout, set_immediate, set_interval, set_timeout,
 };
 pub use dns::{ToHost, lookup_host};
-pub use event_loop::Turn;
+pub use event_loop::{RuntimeEvent, Turn};
+pub use exit::runtime_events;
 pub use handle::{Handle, KeepAlive};
 #[cfg(feature = "hyper")]
 pub use hyper_rt::{HyperExecutor, HyperTimer};
+pub use insight::{
+    ActiveResource, ActiveResources, Wait, WaitsFor, active_resources, all_resources,
+};
 pub use metrics::Metrics;
 pub use operation::Operation;
 pub use runtime::Runtime;

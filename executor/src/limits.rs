@@ -23,3 +23,7 @@ pub(crate) const POOL_CLASSES: usize = 64;
 /// References to one task that may exist before the process is aborted: forgotten wakers must not
 /// be able to overflow a count.
 pub(crate) const MAX_REFERENCES: u32 = 1 << 30;
+
+/// Notes of times are merged when that costs less than this part of an age. Merged again and again
+/// an age can lose four times as much.
+pub(crate) const AGE_PRECISION: u64 = 16;

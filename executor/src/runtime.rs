@@ -1,13 +1,17 @@
 //! The runtime: a loop and the ways to drive it.
 
 use crate::current;
-use crate::event_loop::{EventLoop, Turn};
+use crate::event_loop::{EventLoop, RuntimeEvent, Turn};
+#[cfg(doc)]
+use crate::exit::runtime_events;
 use crate::handle::Handle;
+use crate::insight::{self, ActiveResources};
+#[cfg(doc)]
+use crate::insight::{active_resources, all_resources};
 use crate::metrics::Metrics;
-use crate::spawn::TaskName;
 use crate::task::JoinError;
 use crate::task::cell::{self, Main};
-use lunation_context::{Activation, Frame, hooks, set_strict_guards};
+use lunation_context::{Frame, ResourceKind, hooks, set_strict_guards};
 use std::cell::Cell;
 use std::fmt::{self, Write};
 use std::future::Future;
@@ -93,7 +97,9 @@ impl Runtime {
     ///
     /// What counts: ref'd timers and sleeps that are awaited, immediates, close callbacks,
     /// completions, blocking jobs, sockets on which an operation waits, [`Handle::keep_alive`].
-    /// Tasks and open sockets by themselves do not.
+    /// Tasks and open sockets by themselves do not; [`active_resources`] lists what does.
+    ///
+    /// Listeners of [`runtime_events`] hear of the end: they may give the loop more to do.
     ///
     /// # Panics
     /// If a loop runs on this thread already, or the operating system's selector fails.
@@ -102,9 +108,20 @@ impl Runtime {
         self.run(|event_loop| {
             event_loop.core.drain();
             event_loop.run_timers();
-            while event_loop.is_alive() && !event_loop.core.budget.is_stopped() {
-                event_loop.turn(Turn::Wait).unwrap_or_else(|error| selector_failed(&error));
+            loop {
+                while event_loop.is_alive() && !event_loop.core.budget.is_stopped() {
+                    event_loop.turn(Turn::Wait).unwrap_or_else(|error| selector_failed(&error));
+                }
+                if event_loop.core.budget.is_stopped() {
+                    break;
+                }
+                event_loop.emit(RuntimeEvent::BeforeExit);
+                event_loop.core.drain();
+                if !event_loop.is_alive() {
+                    break;
+                }
             }
+            event_loop.emit(RuntimeEvent::Exit);
             hooks::flush_destroys();
         });
     }
@@ -188,6 +205,16 @@ impl Runtime {
         self.event_loop.metrics()
     }
 
+    /// What keeps the loop alive at this moment: see [`active_resources`].
+    pub fn active_resources(&self) -> ActiveResources {
+        insight::survey(&self.event_loop, false)
+    }
+
+    /// All resources of the loop at this moment: see [`all_resources`].
+    pub fn all_resources(&self) -> ActiveResources {
+        insight::survey(&self.event_loop, true)
+    }
+
     /// Runs the loop until nothing keeps it alive, but not longer than `timeout`; then ends it.
     ///
     /// # Panics
@@ -213,12 +240,9 @@ impl Runtime {
         let mut text = String::from(
             "block_on waits for ever: with a virtual clock nothing is left that could wake main",
         );
-        cell::for_each_live(&self.event_loop.core, |activation: &Activation| {
-            let name = activation.resource().extensions().get::<TaskName>();
-            let name = name.map_or(String::new(), |name| format!(" \"{}\"", name.0));
-            let (id, site) = (activation.id(), activation.site());
-            let _ = write!(text, "\n  task {id}{name}, spawned at {site}");
-        });
+        for task in self.all_resources().iter().filter(|it| it.kind == ResourceKind::Task) {
+            let _ = write!(text, "\n  {task}");
+        }
         text
     }
 }

@@ -1,6 +1,6 @@
 //! The end of a runtime: everything is dropped, unrun, each in its own resource.
 
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EventLoop, RuntimeEvent};
 use crate::immediates::Entry;
 use crate::job::Timer;
 use crate::task::cell;
@@ -18,6 +18,9 @@ impl EventLoop {
         hooks::flush_destroys();
         // Sources, hooks and the handler of failures are user code too.
         self.discard_all();
+        for event in [RuntimeEvent::BeforeExit, RuntimeEvent::Exit] {
+            self.guarded(|| self.events.remove_all(&event));
+        }
         let handler = self.core.failures.set_handler(None);
         self.guarded(|| drop(handler));
         self.discard_all();

@@ -36,3 +36,4 @@ pub use mio::{Interest, Registry, Token};
 pub use reactor::{EnterGuard, Notifier, Reactor};
 pub use readiness::Ready;
 pub use registration::Registration;
+pub use source::{SourceInfo, SourceWait};

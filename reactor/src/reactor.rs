@@ -21,7 +21,7 @@ use mio::{Events, Interest, Poll};
 use crate::budget::Meter;
 use crate::readiness::{Direction, Ready};
 use crate::release::{Inbox, NOTIFIER, Released};
-use crate::source::{Key, Slot, Slots};
+use crate::source::{Key, Slot, Slots, SourceInfo};
 use crate::waiters::{SHARED, Ticket};
 
 /// Events taken from the kernel per wait. Between 256 and 1024 no difference was measurable.
@@ -48,7 +48,8 @@ pub struct Reactor {
     meter: Meter,
     /// Tasks whose I/O budget is spent.
     yielded: RefCell<Vec<Waker>>,
-    last_ticket: Cell<Ticket>,
+    /// Waits that have begun so far.
+    waits: Cell<u64>,
     closed: Cell<bool>,
 }
 
@@ -78,7 +79,7 @@ impl Reactor {
             released_timers: RefCell::default(),
             meter: Meter::default(),
             yielded: RefCell::default(),
-            last_ticket: Cell::new(SHARED),
+            waits: Cell::new(0),
             closed: Cell::new(false),
         }))
     }
@@ -168,6 +169,22 @@ impl Reactor {
         self.slots.borrow().waiting()
     }
 
+    /// How many waits of operations have begun so far.
+    #[inline]
+    pub fn waits_begun(&self) -> u64 {
+        self.waits.get()
+    }
+
+    /// The sources as they are now, in no order.
+    pub fn sources(&self) -> Vec<SourceInfo> {
+        self.slots.borrow().describe()
+    }
+
+    /// Shows the wakers of the tasks whose I/O budget is spent, by their data pointers.
+    pub fn yielded(&self) -> Vec<*const ()> {
+        self.yielded.borrow().iter().map(Waker::data).collect()
+    }
+
     /// When the first listener that ran out of descriptors will try again. [`wait`](Reactor::wait)
     /// returns by then of itself; a host that sleeps elsewhere has to know.
     pub fn next_rearm(&self) -> Option<Instant> {
@@ -242,11 +259,13 @@ impl Reactor {
         ticket: Option<&mut Ticket>,
         waker: &Waker,
     ) -> Option<bool> {
+        let number = self.waits.get() + 1;
         let ticket = match ticket {
             Some(ticket) if *ticket == SHARED => {
-                self.last_ticket.set(self.last_ticket.get() + 1);
-                *ticket = self.last_ticket.get();
-                *ticket
+                // The number of its first wait names a future.
+                self.waits.set(number);
+                *ticket = number;
+                number
             }
             Some(ticket) => *ticket,
             None => SHARED,
@@ -258,13 +277,14 @@ impl Reactor {
         if ready || held {
             return Some(ready);
         }
+        self.waits.set(number);
         // Cloning runs foreign code, which may have dropped the source or made it ready.
         let mut waker = Some(waker.clone());
         let (ready, replaced) = self.slots.borrow_mut().change(key, |slot| {
             if slot.ready().has(direction) {
                 return (true, None);
             }
-            let store = |waker| slot.waiters(direction).store(ticket, waker);
+            let store = |waker| slot.waiters(direction).store(ticket, number, waker);
             (false, waker.take().and_then(store))
         })?;
         drop(replaced);

@@ -4,11 +4,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lunation_context::Resource;
-use mio::Token;
+use mio::{Interest, Token};
 use slab::Slab;
 
 use crate::readiness::{Direction, Ready};
-use crate::waiters::Waiters;
+use crate::waiters::{Waiter, Waiters};
 
 /// A slot's index in the low half of a token, its generation in the high half.
 const INDEX_BITS: u32 = usize::BITS / 2;
@@ -151,10 +151,50 @@ impl Slot {
         self.refed = refed;
     }
 
+    fn describe(&self) -> SourceInfo {
+        let waits = |waiters: &Waiters, interest: Interest| -> Vec<SourceWait> {
+            let wait =
+                |it: &Waiter| SourceWait { interest, waker: it.waker.data(), number: it.number };
+            waiters.iter().map(wait).collect()
+        };
+        let mut all = waits(&self.readers, Interest::READABLE);
+        all.extend(waits(&self.writers, Interest::WRITABLE));
+        SourceInfo {
+            resource: self.resource.clone(),
+            connect: self.connecting.clone(),
+            refed: self.refed,
+            waits: all,
+        }
+    }
+
     /// Whether an operation waits for it that keeps the loop alive.
     fn is_waiting(&self) -> bool {
         self.refed && !(self.readers.is_empty() && self.writers.is_empty())
     }
+}
+
+/// A source at one moment: see [`Reactor::sources`](crate::Reactor::sources).
+#[derive(Debug)]
+pub struct SourceInfo {
+    /// Its async resource.
+    pub resource: Rc<Resource>,
+    /// The request of a connect whose result is not known yet.
+    pub connect: Option<Rc<Resource>>,
+    /// Whether operations that wait for it keep the loop alive.
+    pub refed: bool,
+    /// Who waits.
+    pub waits: Vec<SourceWait>,
+}
+
+/// An operation that waits for a source.
+#[derive(Debug)]
+pub struct SourceWait {
+    /// To be readable, or to be writable.
+    pub interest: Interest,
+    /// The data pointer of the waker: which task waits.
+    pub waker: *const (),
+    /// Its number among the waits of the reactor, in the order of their beginnings.
+    pub number: u64,
 }
 
 /// An event on its way to those who wait for it.
@@ -234,6 +274,11 @@ impl Slots {
     /// Any one source, for the shutdown.
     pub(crate) fn any(&self) -> Option<Key> {
         self.slab.iter().next().map(|(_, slot)| slot.key)
+    }
+
+    /// All sources, for those who look from outside.
+    pub(crate) fn describe(&self) -> Vec<SourceInfo> {
+        self.slab.iter().map(|(_, slot)| slot.describe()).collect()
     }
 
     /// How many sources an operation waits for.

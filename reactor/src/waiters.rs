@@ -16,11 +16,20 @@ pub(crate) type Ticket = u64;
 /// The ticket of the `poll_*` functions.
 pub(crate) const SHARED: Ticket = 0;
 
+/// One who waits.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    ticket: Ticket,
+    /// The number of this wait among all of the reactor: tells when it began.
+    pub(crate) number: u64,
+    pub(crate) waker: Waker,
+}
+
 /// The waiting wakers of one direction.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    first: Option<(Ticket, Waker)>,
-    rest: Vec<(Ticket, Waker)>,
+    first: Option<Waiter>,
+    rest: Vec<Waiter>,
 }
 
 impl Waiters {
@@ -31,39 +40,45 @@ impl Waiters {
 
     /// Whether `ticket` waits already with a waker that wakes what `waker` would.
     pub(crate) fn holds(&self, ticket: Ticket, waker: &Waker) -> bool {
-        self.first.iter().chain(&self.rest).any(|(t, w)| *t == ticket && w.will_wake(waker))
+        self.iter().any(|it| it.ticket == ticket && it.waker.will_wake(waker))
     }
 
-    /// Lets `ticket` wait with `waker` and returns the waker it had before.
-    pub(crate) fn store(&mut self, ticket: Ticket, waker: Waker) -> Option<Waker> {
+    /// All who wait.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiter> {
+        self.first.iter().chain(&self.rest)
+    }
+
+    /// Lets `ticket` wait with `waker` and returns the waker it had before, whose wait goes on.
+    pub(crate) fn store(&mut self, ticket: Ticket, number: u64, waker: Waker) -> Option<Waker> {
         let mut held = self.first.iter_mut().chain(&mut self.rest);
-        if let Some((_, old)) = held.find(|(t, _)| *t == ticket) {
-            return Some(std::mem::replace(old, waker));
+        if let Some(old) = held.find(|it| it.ticket == ticket) {
+            return Some(std::mem::replace(&mut old.waker, waker));
         }
         drop(held);
+        let waiter = Waiter { ticket, number, waker };
         match &self.first {
-            None => self.first = Some((ticket, waker)),
-            Some(_) => self.rest.push((ticket, waker)),
+            None => self.first = Some(waiter),
+            Some(_) => self.rest.push(waiter),
         }
         None
     }
 
     /// Ends the wait of `ticket` and returns its waker.
     pub(crate) fn forget(&mut self, ticket: Ticket) -> Option<Waker> {
-        let (_, waker) = match &self.first {
-            Some((t, _)) if *t == ticket => self.first.take()?,
+        let waiter = match &self.first {
+            Some(first) if first.ticket == ticket => self.first.take()?,
             _ => {
-                let at = self.rest.iter().position(|(t, _)| *t == ticket)?;
+                let at = self.rest.iter().position(|it| it.ticket == ticket)?;
                 self.rest.remove(at)
             }
         };
-        Some(waker)
+        Some(waiter.waker)
     }
 
     /// Wakes all. User code may run: hold no borrow.
     pub(crate) fn wake(self) {
-        for (_, waker) in self.first.into_iter().chain(self.rest) {
-            waker.wake();
+        for waiter in self.first.into_iter().chain(self.rest) {
+            waiter.waker.wake();
         }
     }
 }

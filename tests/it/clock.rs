@@ -116,7 +116,7 @@ fn waiting_for_ever_under_a_virtual_clock_names_the_tasks() {
     };
     let text = message(catch_unwind(AssertUnwindSafe(hang)));
     assert!(text.contains("nothing is left that could wake main"), "{text}");
-    assert!(text.contains("\"stuck\", spawned at tests/it/clock.rs"), "{text}");
+    assert!(text.contains("\"stuck\", created at tests/it/clock.rs"), "{text}");
     // The runtime is whole afterwards.
     assert_eq!(runtime.block_on(async { 1 }), 1);
 }

@@ -9,10 +9,13 @@ mod completion;
 mod criticised;
 mod events;
 mod dns;
+mod exit;
 mod failures;
 mod fs;
+mod insight;
 mod node;
 mod order;
+mod performance;
 #[cfg(unix)]
 mod process;
 mod promised_events;

@@ -50,4 +50,8 @@ impl Job for Closer {
             self.resource.destroy();
         }
     }
+
+    fn describe(&self, show: &mut dyn FnMut(&Resource, bool)) {
+        show(&self.resource, true);
+    }
 }

@@ -256,6 +256,13 @@ impl<T: Send + 'static> Completable for Inner<T> {
         self.resource.release();
         self.resource.destroy();
     }
+
+    fn describe(&self) -> (&Resource, Option<*const ()>) {
+        let state = self.state.replace(State::Taken);
+        let waker = if let State::Awaited(waker) = &state { Some(waker.data()) } else { None };
+        self.state.set(state);
+        (&self.resource, waker)
+    }
 }
 
 impl<T: Send + 'static> Completer<T> {

@@ -50,6 +50,13 @@ struct Inner {
 pub struct Immediate(Rc<Inner>);
 
 impl Inner {
+    fn is_pending(&self) -> bool {
+        let callback = self.callback.take();
+        let pending = callback.is_some();
+        self.callback.set(callback);
+        pending
+    }
+
     /// Takes the callback of a pending immediate, which then is not pending any more.
     fn take(&self, event_loop: &EventLoop) -> Option<Box<dyn FnOnce()>> {
         let callback = self.callback.take()?;
@@ -73,10 +80,7 @@ impl Immediate {
 
     /// Whether it is pending and keeps the loop alive.
     pub fn has_ref(&self) -> bool {
-        let callback = self.0.callback.take();
-        let pending = callback.is_some();
-        self.0.callback.set(callback);
-        pending && self.0.refed.get()
+        self.0.is_pending() && self.0.refed.get()
     }
 
     /// Lets it keep the loop alive again. Node: `immediate.ref()`.
@@ -92,10 +96,7 @@ impl Immediate {
     }
 
     fn set_ref(&self, refed: bool) {
-        let callback = self.0.callback.take();
-        let pending = callback.is_some();
-        self.0.callback.set(callback);
-        let changed = self.0.refed.replace(refed) != refed && pending;
+        let changed = self.0.refed.replace(refed) != refed && self.0.is_pending();
         if let Some(event_loop) = self.0.event_loop.upgrade().filter(|_| changed) {
             event_loop.immediates.count(0, if refed { 1 } else { -1 });
         }
@@ -124,5 +125,11 @@ impl Job for Inner {
 
     fn discard(self: Rc<Self>) {
         Immediate(self).clear();
+    }
+
+    fn describe(&self, show: &mut dyn FnMut(&Resource, bool)) {
+        if self.is_pending() {
+            show(&self.resource, self.refed.get());
+        }
     }
 }

@@ -307,4 +307,11 @@ impl Job for Inner {
     fn discard(self: Rc<Self>) {
         Timeout(self).clear();
     }
+
+    fn describe(&self, show: &mut dyn FnMut(&Resource, bool)) {
+        // While it runs it still counts, as in Node.
+        if matches!(self.state.get(), State::Pending | State::Running) {
+            show(&self.resource(), self.refed.get());
+        }
+    }
 }

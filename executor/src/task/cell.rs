@@ -9,7 +9,7 @@ use crate::task::life::{Begin, Life};
 use crate::task::pool::Home;
 use crate::task::queue::{Core, Queue};
 use crate::task::waker::{self, JoinRef};
-use lunation_context::{Activation, Frame, ResourceKind};
+use lunation_context::{Activation, Frame};
 use lunation_reactor::budget;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -337,21 +337,6 @@ pub(crate) fn cancel_all(core: &Core) {
     }
 }
 
-/// Shows the tasks that have not ended, in order of their spawns, main apart. `show` must not run
-/// user code.
-pub(crate) fn for_each_live(core: &Core, mut show: impl FnMut(&Activation)) {
-    let mut at = core.cells.first();
-    while let Some(task) = at {
-        // SAFETY: cells in the list are alive, and `show` cannot free any.
-        let header = unsafe { task.as_ref() };
-        let activation = &header.header.activation;
-        if !header.life.is_complete() && activation.kind() == ResourceKind::Task {
-            show(activation);
-        }
-        at = header.following.get();
-    }
-}
-
 /// A tick or a microtask. RESOURCE: it runs inside its activation; else it is a bare wake-up.
 #[repr(C)]
 struct CallbackCell<F, const RESOURCE: bool> {
@@ -446,6 +431,7 @@ pub(crate) struct Main<'a, F: Future> {
 
 /// Makes a task of a future that need not be `'static`, calls `drive` with it, and drops it before
 /// returning, also on unwind. Returns what the future became, if it has ended.
+#[track_caller]
 pub(crate) fn with_main<F: Future>(
     core: &Core,
     frame: Frame,

@@ -99,6 +99,14 @@ impl TaskHeader {
         self.header.activation.is_bare() && unsafe { &*self.joiner.as_ptr() }.is_none()
     }
 
+    /// Which task awaits the `JoinHandle`: the data pointer of its waker.
+    pub(crate) fn joined_by(&self) -> Option<*const ()> {
+        let joiner = self.joiner.take();
+        let data = joiner.as_ref().map(Waker::data);
+        self.joiner.set(joiner);
+        data
+    }
+
     /// The operations of this task.
     pub(crate) fn ops(&self) -> TaskOps {
         self.header.vtable.task.expect("a task's table has its operations")

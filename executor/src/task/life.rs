@@ -291,6 +291,11 @@ impl Life {
         self.state.load(Ordering::Acquire) & COMPLETE != 0
     }
 
+    /// Whether the task stands in the queue, or stood there when it ended.
+    pub(crate) fn is_scheduled(&self) -> bool {
+        self.bits() & SCHEDULED != 0
+    }
+
     /// Claims the right to drop the future outside of a poll. False if it is running or gone.
     pub(crate) fn begin_cancel(&self) -> bool {
         let bits = self.bits();

@@ -92,6 +92,17 @@ impl Queue {
         self.len.get()
     }
 
+    /// Shows what stands in the queue, oldest first. `show` must not run user code.
+    pub(crate) fn for_each(&self, mut show: impl FnMut(&Header)) {
+        let mut at = self.head.get();
+        while let Some(cell) = at {
+            // SAFETY: what stands in the queue is alive until it is popped; `show` pops nothing.
+            let header = unsafe { cell.as_ref() };
+            show(header);
+            at = header.next.get();
+        }
+    }
+
     /// Appends a cell.
     ///
     /// # Safety
@@ -163,6 +174,17 @@ impl Cells {
             // SAFETY: as above.
             Some(following) => unsafe { following.as_ref() }.previous.set(previous),
             None => self.last.set(previous),
+        }
+    }
+
+    /// Shows all cells, oldest first. `show` must not run user code.
+    pub(crate) fn for_each(&self, mut show: impl FnMut(&TaskHeader)) {
+        let mut at = self.first.get();
+        while let Some(cell) = at {
+            // SAFETY: cells in the list are alive, and `show` cannot free any.
+            let header = unsafe { cell.as_ref() };
+            show(header);
+            at = header.following.get();
         }
     }
 

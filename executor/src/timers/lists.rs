@@ -182,6 +182,15 @@ impl<P> Lists<P> {
         (timer.generation == key.generation).then_some(&mut timer.payload)
     }
 
+    /// All timers, in no order: when each was started and is due, whether it keeps the loop alive,
+    /// and what it does.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Millis, Millis, bool, &P)> {
+        self.timers.iter().map(|(_, timer)| {
+            let due = timer.start.saturating_add(self.lists[timer.list as usize].ms);
+            (timer.start, due, timer.refed, &timer.payload)
+        })
+    }
+
     /// Sets whether a pending timer keeps the loop alive.
     pub(crate) fn set_refed(&mut self, key: TimerKey, refed: bool) {
         if let Some(timer) = self.timers.get_mut(key.index as usize)

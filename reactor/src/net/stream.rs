@@ -230,6 +230,8 @@ impl<F: Family> Stream<F> {
 
     /// Tells the peer that nothing more will be written; reading goes on. Node's `end()`.
     ///
+    /// It is a `SHUTDOWNWRAP` resource, triggered by the stream, that ends at once.
+    ///
     /// Cancel safe: it does not wait.
     ///
     /// # Errors

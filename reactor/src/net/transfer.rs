@@ -2,8 +2,11 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
+use std::panic::Location;
 #[cfg(any(feature = "futures-io", feature = "hyper", feature = "tokio-io"))]
 use std::task::{Context, Poll};
+
+use lunation_context::{Frame, Resource, ResourceKind};
 
 use crate::io::{Io, Outcome};
 use crate::net::error::{Phrases, transferring};
@@ -97,10 +100,17 @@ impl<F: Family> Wire<F> {
         }
     }
 
-    /// The same as an operation: only where the socket belongs.
+    /// The same as an operation: only where the socket belongs, and as a request of it. It does
+    /// not wait, so the request begins, runs and ends in this call.
+    #[track_caller]
     pub(super) fn end_writing(&self) -> io::Result<()> {
         self.io.reactor()?;
-        self.shut_down_write()
+        let (site, trigger) = (Location::caller(), Some(self.io.async_id()));
+        let kind = ResourceKind::ShutdownWrap;
+        let request = Resource::create_with(kind, site, trigger, Frame::inherit());
+        let result = request.call_once(|| self.shut_down_write());
+        request.destroy();
+        result
     }
 
     /// Looking takes nothing out of the kernel's buffer, so a short look proves nothing.

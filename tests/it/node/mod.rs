@@ -12,6 +12,7 @@ mod hooks;
 mod hooks_ids;
 mod hooks_list;
 mod immediates;
+mod process;
 mod promises;
 #[cfg(unix)]
 mod signals;
