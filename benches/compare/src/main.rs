@@ -1,104 +1,184 @@
-//! The same work on lunation, tokio, smol and monoio, side by side. See `benches/README.md`.
-//!
-//! `cargo bench --manifest-path benches/compare/Cargo.toml -- [FILTER..] [--rounds N]
-//! [--no-callgrind]`
+//! The same work on lunation and its peers, side by side. See `benches/README.md`.
+// Task locals nested 64 deep are a deep type.
+#![recursion_limit = "512"]
 
-mod contexts;
-mod futures;
-mod measure;
-mod peer;
+mod columns;
+mod goals;
+mod scripts;
+
+mod own_ways;
+mod peers;
+
 mod rows;
-mod tasks;
-mod timers;
 
-use measure::Samples;
-use rows::{COLUMNS, Row};
+mod measure;
+mod memory;
+
+mod curves;
+mod plot;
+
+mod page;
+
+use goals::Results;
+use lunation_workloads::callgrind::{self, Counts};
+use lunation_workloads::contexts;
+use measure::Effort;
+use page::Page;
+use rows::{Group, Row};
+use scripts::Engine;
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+const USAGE: &str = "\
+usage: compare [FILTER..] [--quick] [--rounds N] [--no-callgrind] [--write]
+  FILTER          only rows and curves whose names contain one of these
+  --quick         a minute instead of five
+  --rounds N      rounds of each row, at most (15)
+  --no-callgrind  no instruction counts
+  --write         into benches/RESULTS.md and benches/plots instead of to the terminal
+$NODE, $BUN and $DENO name the JavaScript engines that take part.";
+
+/// Where the page goes.
+const BENCHES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// What the command line asks for.
 struct Options {
-    /// Only rows whose names contain one of these; all if there is none.
     filters: Vec<String>,
-    rounds: usize,
+    effort: Effort,
+    curve_rounds: usize,
+    largest: u64,
     callgrind: bool,
+    write: bool,
 }
-
-const USAGE: &str = "usage: compare [FILTER..] [--rounds N] [--no-callgrind]";
 
 impl Options {
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-        let mut options = Options { filters: Vec::new(), rounds: 15, callgrind: true };
+        let mut options = Options {
+            filters: Vec::new(),
+            effort: Effort { rounds: 15, budget: Duration::from_secs(3) },
+            curve_rounds: 5,
+            largest: 1_000_000,
+            callgrind: callgrind::is_installed(),
+            write: false,
+        };
         let mut arguments = arguments.peekable();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 // Cargo adds it.
                 "--bench" => {}
+                "--quick" => {
+                    options.effort = Effort { rounds: 3, budget: Duration::ZERO };
+                    options.curve_rounds = 1;
+                    options.largest = 100_000;
+                    options.callgrind = false;
+                }
                 "--no-callgrind" => options.callgrind = false,
+                "--write" => options.write = true,
                 "--rounds" => {
                     let rounds = arguments.next().and_then(|rounds| rounds.parse().ok());
-                    options.rounds = rounds.ok_or("--rounds needs a number")?;
+                    options.effort.rounds = rounds.ok_or("--rounds needs a number")?;
                 }
                 other if other.starts_with('-') => return Err(format!("unknown: {other}")),
                 filter => options.filters.push(filter.to_owned()),
             }
         }
+        if options.write && !options.filters.is_empty() {
+            return Err("--write with a filter would leave rows out of the page".into());
+        }
         Ok(options)
     }
 
-    fn wants(&self, row: &Row) -> bool {
-        self.filters.is_empty() || self.filters.iter().any(|filter| row.name.contains(filter))
+    fn wants(&self, name: &str) -> bool {
+        self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter))
     }
 }
 
-fn main() {
+fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let rows = rows::all();
     contexts::prepare();
-    if let [once, name, ops] = arguments.as_slice()
-        && once == measure::ONCE
-    {
-        let ops = ops.parse().expect("a number of operations");
-        assert!(measure::once(&rows, name, ops), "no such row: {name}");
-        return;
+    if callgrind::run_once(&arguments) || memory::hold_once(&arguments) {
+        return Ok(());
     }
-    let options = match Options::parse(arguments.into_iter()) {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("{error}\n{USAGE}");
-            std::process::exit(2);
+    let options = Options::parse(arguments.into_iter()).map_err(|e| format!("{e}\n{USAGE}"))?;
+    let engines = Engine::find_all()?;
+    let mut page = Page::default();
+    measure_groups(&options, &engines, &mut page)?;
+    if options.wants("memory") {
+        let (table, verdicts) = memory::table();
+        page.section("Memory", &table, &verdicts);
+    }
+    // Sections of other files are added here: `page.section(title, text, verdicts)`.
+    measure_curves(&options, &engines, &mut page)?;
+    let text = page.finish(&engines, options.effort.rounds);
+    if options.write {
+        std::fs::write(Path::new(BENCHES).join("RESULTS.md"), text)?;
+    } else {
+        println!("{text}");
+    }
+    Ok(())
+}
+
+fn measure_groups(
+    options: &Options,
+    engines: &[Engine],
+    page: &mut Page,
+) -> Result<(), Box<dyn Error>> {
+    let groups = rows::groups();
+    let mut results = Results::new();
+    for group in &groups {
+        let rows: Vec<&Row> = group.rows.iter().filter(|r| options.wants(r.own.name)).collect();
+        if rows.is_empty() {
+            continue;
         }
-    };
-    let callgrind = options.callgrind && measure::has_valgrind();
-    print_head();
-    for row in rows.iter().filter(|row| options.wants(row)) {
-        let samples = measure::time(row, options.rounds);
-        let instructions = if callgrind { measure::instructions(row) } else { None };
-        print_row(row, &samples, instructions);
+        for row in &rows {
+            eprintln!("{}: {}", group.title, row.own.name);
+            results.insert(row.own.name, measure::time(row, options.effort, engines)?);
+        }
+        let counts = count(options, &rows)?;
+        page.group(group, &rows, &results, &counts);
+        if options.write {
+            plot_group(group, &results)?;
+        }
     }
+    Ok(())
 }
 
-fn print_head() {
-    let columns = COLUMNS.join(" | ");
-    println!("| ns per operation: median (least) | {columns} | tokio / lunation | ins | goal |");
-    println!("|---|{}", "---:|".repeat(COLUMNS.len() + 3));
+/// Counts lunation's instructions, and those of the rows that it is compared with.
+fn count(options: &Options, rows: &[&Row]) -> Result<Counts, String> {
+    if !options.callgrind {
+        return Ok(Counts::new());
+    }
+    let wanted: Vec<_> = rows.iter().map(|row| row.own).collect();
+    callgrind::count(&callgrind::with_bases(&wanted))
 }
 
-fn print_row(row: &Row, samples: &Samples, instructions: Option<f64>) {
-    let figures =
-        samples.each_ref().map(|samples| samples.as_deref().and_then(measure::median_and_minimum));
-    let cells: Vec<String> = figures
-        .iter()
-        .map(|figure| match figure {
-            Some((median, least)) => format!("{median:.1} ({least:.1})"),
-            None => "-".to_owned(),
-        })
-        .collect();
-    // Against the faster of tokio's two ways.
-    let tokio = figures[1..=2].iter().flatten().map(|figure| figure.0).reduce(f64::min);
-    let ratio = match (figures[0], tokio) {
-        (Some((ours, _)), Some(tokio)) => format!("{:.1}x", tokio / ours),
-        _ => "-".to_owned(),
-    };
-    let instructions = instructions.map_or("-".to_owned(), |count| format!("{count:.0}"));
-    let goal = row.goal.map_or("-".to_owned(), |goal| format!("<= {goal}"));
-    println!("| {} | {} | {ratio} | {instructions} | {goal} |", row.name, cells.join(" | "));
+/// Draws the row that stands for the group.
+fn plot_group(group: &Group, results: &Results) -> Result<(), Box<dyn Error>> {
+    let Some((row, file)) = group.plot else { return Ok(()) };
+    let bars: Vec<_> = results[row].iter().map(|(c, f)| (*c, f.median)).collect();
+    plot::bars(&plots(&format!("{file}.svg"))?, row, &bars)
+}
+
+fn plots(file: &str) -> Result<std::path::PathBuf, Box<dyn Error>> {
+    let folder = Path::new(BENCHES).join("plots");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder.join(file))
+}
+
+fn measure_curves(
+    options: &Options,
+    engines: &[Engine],
+    page: &mut Page,
+) -> Result<(), Box<dyn Error>> {
+    for curve in curves::all().iter().filter(|curve| options.wants(curve.title)) {
+        eprintln!("{}", curve.title);
+        let lines = curve.measure(options.curve_rounds, options.largest, engines)?;
+        if options.write {
+            let file = plots(&format!("{}.svg", curve.file))?;
+            plot::curves(&file, curve.title, curve.axis, &lines)?;
+        }
+        page.curve(curve, &lines);
+    }
+    Ok(())
 }

@@ -1,213 +1,217 @@
-//! The table: which workload each runtime runs in which row.
+//! The table: which workload each runtime runs in which row, and the goals.
 
-use crate::peer::{Lunation, Monoio, Smol, TokioLocal};
-use crate::{contexts, tasks, timers};
-use std::time::Duration;
+use crate::columns::Column;
+use crate::goals::{Against, Goal};
+use crate::own_ways::*;
+use crate::peers::*;
+use lunation_workloads::Work;
+use lunation_workloads::callbacks::callback_tasks;
+use lunation_workloads::remote::flood;
+use lunation_workloads::table::{self, Row as Own};
+use lunation_workloads::tasks::*;
+use lunation_workloads::timers::{fire, rearm, sleeps};
 
-/// Runs operations and returns how long they took.
-pub type Run = fn(u64) -> Duration;
-
-/// The columns, in order.
-pub const COLUMNS: [&str; 5] = ["lunation", "tokio local", "tokio spawn", "smol", "monoio"];
-
-/// One row of the table.
+/// One row of a table.
 pub struct Row {
-    pub name: &'static str,
-    /// Instructions per operation that lunation is meant to need at most.
-    pub goal: Option<u64>,
-    /// Operations per round: a multiple of 1000.
-    pub ops: u64,
-    /// One for each column.
-    pub runs: [Option<Run>; 5],
+    /// Name, load and lunation's work.
+    pub own: Own,
+    pub peers: Vec<(Column, Work)>,
+    /// The name of the work in `js/bench.mjs`.
+    pub script: Option<&'static str>,
+    pub goals: Vec<Goal>,
 }
 
-/// Operations per round of a few nanoseconds each.
-const FAST: u64 = 400_000;
-/// Operations per round that include system calls or tokio's allocations.
-const SLOW: u64 = 50_000;
-
-const fn row(name: &'static str, goal: Option<u64>, ops: u64, runs: [Option<Run>; 5]) -> Row {
-    Row { name, goal, ops, runs }
+/// Rows that are one table.
+pub struct Group {
+    pub title: &'static str,
+    pub rows: Vec<Row>,
+    /// The row that is drawn, and the name of its plot.
+    pub plot: Option<(&'static str, &'static str)>,
 }
 
-const fn ours(name: &'static str, goal: Option<u64>, ops: u64, run: Run) -> Row {
-    row(name, goal, ops, [Some(run), None, None, None, None])
+/// A row of lunation alone, which the rest is added to.
+fn row(name: &str) -> Row {
+    Row { own: table::find(name), peers: Vec::new(), script: None, goals: Vec::new() }
 }
 
-const fn and_tokio(
-    name: &'static str,
-    goal: Option<u64>,
-    ops: u64,
-    lunation: Run,
-    tokio: Run,
-) -> Row {
-    row(name, goal, ops, [Some(lunation), Some(tokio), None, None, None])
+impl Row {
+    fn peers(mut self, peers: impl IntoIterator<Item = (Column, Work)>) -> Row {
+        self.peers.extend(peers);
+        self
+    }
+
+    fn script(self, name: &'static str) -> Row {
+        Row { script: Some(name), ..self }
+    }
+
+    fn goal(mut self, against: Against, at_most: f64) -> Row {
+        self.goals.push(Goal { against, at_most });
+        self
+    }
 }
 
-/// All rows.
-pub fn all() -> Vec<Row> {
-    let mut rows = task_rows();
-    rows.extend(turn_rows());
-    rows.extend(context_rows());
-    rows.extend(callback_rows());
-    rows.extend(timer_rows());
-    rows
+/// A workload on tokio's two local runtimes.
+macro_rules! tokios {
+    ($work:ident) => {
+        [
+            (Column::TokioSet, $work::<TokioSet> as Work),
+            (Column::TokioRuntime, $work::<TokioRuntime> as Work),
+        ]
+    };
+}
+
+/// A workload on the peers whose sleeps have a name.
+macro_rules! timed {
+    ($work:ident) => {
+        tokios!($work).into_iter().chain([
+            (Column::Smol, $work::<Smol> as Work),
+            (Column::Monoio, $work::<Monoio> as Work),
+            (Column::Runite, $work::<Runite> as Work),
+        ])
+    };
+}
+
+/// A workload on all peers.
+macro_rules! all {
+    ($work:ident) => {
+        timed!($work).chain([
+            (Column::Futures, $work::<Futures> as Work),
+            (Column::Compio, $work::<Compio> as Work),
+        ])
+    };
+}
+
+/// All tables.
+pub fn groups() -> Vec<Group> {
+    let group = |title, rows, plot| Group { title, rows, plot };
+    vec![
+        group("Tasks", task_rows(), Some(("spawn + join", "spawn"))),
+        group("Wakes from another thread", remote_rows(), None),
+        group("Context", context_rows(), Some(("enter, spawn a child that reads, join", "enter"))),
+        group("Hooks", hook_rows(), None),
+        group("Callbacks and turns of the loop", callback_rows(), Some(("next_tick", "tick"))),
+        group("Timers", timer_rows(), Some(("sleep made, polled, dropped", "sleep"))),
+    ]
 }
 
 fn task_rows() -> Vec<Row> {
-    use tasks::*;
+    use Against::{BestOfAll, BestRust, One, Tokio};
+    let send = |work: Work| [(Column::TokioSpawn, work)];
+    let yields = |name| {
+        let row = row(name).peers(all!(yields)).peers(send(yields_tokio)).script("turns");
+        row.goal(Tokio, 0.25).goal(BestOfAll, 0.45)
+    };
     vec![
-        row(
-            "yield, 1 task",
-            Some(95),
-            FAST,
-            [
-                Some(yields::<Lunation, 1>),
-                Some(yields::<TokioLocal, 1>),
-                Some(yields_tokio::<1>),
-                Some(yields::<Smol, 1>),
-                Some(yields::<Monoio, 1>),
-            ],
-        ),
-        row(
-            "yield, 1000 tasks",
-            Some(95),
-            FAST,
-            [
-                Some(yields::<Lunation, 1000>),
-                Some(yields::<TokioLocal, 1000>),
-                Some(yields_tokio::<1000>),
-                Some(yields::<Smol, 1000>),
-                Some(yields::<Monoio, 1000>),
-            ],
-        ),
-        row(
-            "ping-pong, per switch",
-            Some(175),
-            FAST,
-            [
-                Some(ping::<Lunation>),
-                Some(ping::<TokioLocal>),
-                None,
-                Some(ping::<Smol>),
-                Some(ping::<Monoio>),
-            ],
-        ),
-        row(
-            "spawn + join",
-            Some(220),
-            FAST,
-            [
-                Some(spawn_join::<Lunation>),
-                Some(spawn_join::<TokioLocal>),
-                Some(spawn_join_tokio),
-                Some(spawn_join::<Smol>),
-                Some(spawn_join::<Monoio>),
-            ],
-        ),
-        row(
-            "spawn detached",
-            Some(195),
-            FAST,
-            [
-                Some(spawn_detached::<Lunation>),
-                Some(spawn_detached::<TokioLocal>),
-                Some(spawn_detached_tokio),
-                Some(spawn_detached::<Smol>),
-                Some(spawn_detached::<Monoio>),
-            ],
-        ),
+        yields("yield, 1 task"),
+        yields("yield, 1000 tasks"),
+        row("ping-pong, per switch").peers(all!(ping)).script("ping").goal(Tokio, 0.28),
+        row("spawn + join")
+            .peers(all!(spawn_join))
+            .peers(send(spawn_join_tokio))
+            .script("spawn_join")
+            .goal(Tokio, 0.12)
+            .goal(One(Column::Monoio), 0.6),
+        row("spawn detached")
+            .peers(all!(spawn_detached))
+            .peers(send(spawn_detached_tokio))
+            .script("spawn_detached")
+            .goal(Tokio, 0.12),
+        row("fan-in, 1000 waiters").peers(all!(fan_in)).script("fan_in").goal(BestRust, 0.35),
     ]
 }
 
-fn turn_rows() -> Vec<Row> {
-    use tasks::*;
-    vec![
-        row(
-            "yield_now (a turn of the loop)",
-            None,
-            SLOW,
-            [Some(yield_now), None, Some(yield_now_tokio), Some(yield_now_smol), None],
-        ),
-        ours("immediate chain, per turn", None, SLOW, immediate_chain),
-    ]
+fn remote_rows() -> Vec<Row> {
+    // monoio is woken by other threads only with its feature `sync`, which slows its other rows.
+    let able = |column: Column| column != Column::Monoio;
+    let flooded = |name| {
+        let peers = all!(flood).filter(|(column, _)| able(*column));
+        row(name).peers(peers).goal(Against::BestRust, 1.0)
+    };
+    vec![flooded("remote wake, 1 task"), flooded("remote wake, 1000 tasks")]
 }
 
 fn context_rows() -> Vec<Row> {
-    use contexts::*;
+    use Against::{BestRust, Growth, One, Own};
+    let bare = "yield under no guard";
+    let tokio = |work: Work| [(Column::TokioSet, work)];
+    let nested = |name| row(name).peers(tokio(locals)).script("turns_within");
+    let scoped = |name| nested(name).goal(Growth(Column::TokioSet, bare), 0.2);
+    let run = |name| row(name).peers(tokio(run_tokio)).goal(One(Column::Node), 0.05);
     vec![
-        and_tokio("yield under 1 guard", Some(95), FAST, guards::<1>, one_local),
-        and_tokio("yield under 4 guards", Some(95), FAST, guards::<4>, locals_4),
-        and_tokio("yield under 16 guards", Some(95), FAST, guards::<16>, locals_16),
-        and_tokio("yield under 1 scope", Some(107), FAST, one_scope, one_local),
-        and_tokio("yield under 4 scopes", Some(143), FAST, scopes_4, locals_4),
-        and_tokio("yield under 16 scopes", Some(287), FAST, scopes_16, locals_16),
-        and_tokio(
-            "spawn detached, 1 store inherited",
-            Some(201),
-            FAST,
-            spawn_inheriting,
-            spawn_inheriting_tokio,
-        ),
-        and_tokio("get_store", Some(24), FAST, get_store, with_tokio),
-        and_tokio("with", Some(24), FAST, with, with_tokio),
-        ours("execution_async_id", Some(6), FAST, execution_id),
-        and_tokio("run, store set before", Some(85), FAST, run_existing, run_tokio),
-        and_tokio("run, 1 other store", Some(140), FAST, run_new, run_tokio),
-        and_tokio("run, no other store", None, FAST, run_only, run_tokio),
+        nested(bare),
+        nested("yield under 1 guard"),
+        nested("yield under 4 guards"),
+        nested("yield under 16 guards"),
+        scoped("yield under 1 scope"),
+        scoped("yield under 4 scopes"),
+        scoped("yield under 16 scopes"),
+        row("with, 1 store").peers(tokio(with_tokio)).script("with"),
+        row("with, 64 stores").peers(tokio(with_tokio)).script("with"),
+        row("get_store").script("with"),
+        row("execution_async_id").script("execution_id"),
+        run("run, set before, 1 store").script("run_existing"),
+        run("run, set before, 64 stores").script("run_existing"),
+        run("run, new, 1 other store").script("run_new"),
+        run("run, new, 63 other stores").script("run_new"),
+        row("spawn detached, 1 store inherited").peers(tokio(spawn_inheriting_tokio)),
+        row("enter, spawn a child that reads, join")
+            .peers(all!(scope_and_spawn))
+            .script("enter_and_spawn")
+            .goal(BestRust, 0.8)
+            .goal(Own("spawn + join"), 1.92),
+    ]
+}
+
+fn hook_rows() -> Vec<Row> {
+    vec![
+        row("yield, a hook disabled"),
+        row("yield, a hook enabled: 2 events").script("turns_hooked"),
+        row("spawn, a hook enabled: 4 events"),
     ]
 }
 
 fn callback_rows() -> Vec<Row> {
-    use tasks::*;
-    let tokio = Some(callback_tasks::<TokioLocal> as Run);
-    let (smol, monoio) = (Some(callback_tasks::<Smol> as Run), None);
+    use Against::One;
+    let tasks = |name| {
+        let with_queue = [Column::Runite];
+        let peers = all!(callback_tasks).filter(move |(column, _)| !with_queue.contains(column));
+        row(name).peers(peers).peers([(Column::Runite, microtasks_runite as Work)])
+    };
+    let yields = [
+        (Column::TokioSet, yield_now_tokio as Work),
+        (Column::Smol, yield_now_smol),
+        (Column::Runite, yield_now_runite),
+    ];
     vec![
-        row("queue_microtask", Some(85), FAST, [Some(microtasks), tokio, None, smol, monoio]),
-        row("next_tick", Some(85), FAST, [Some(ticks), tokio, None, smol, monoio]),
-        row("set_immediate", None, FAST, [Some(immediates), tokio, None, smol, monoio]),
+        tasks("queue_microtask").script("microtasks").goal(One(Column::Node), 0.5),
+        tasks("next_tick").script("ticks").goal(One(Column::Node), 0.5),
+        row("set_immediate").script("immediates"),
+        row("immediate chain, per turn")
+            .peers([(Column::Runite, macrotask_chain_runite as Work)])
+            .script("immediate_chain")
+            .goal(One(Column::Node), 0.35),
+        row("yield_now (a turn of the loop)").peers(yields),
     ]
 }
 
 fn timer_rows() -> Vec<Row> {
-    use timers::*;
+    use Against::{BestRust, Tokio};
+    let compio = |work: Work| [(Column::Compio, work)];
+    let made = |name| {
+        let row = row(name).peers(timed!(sleeps)).peers(compio(sleeps_compio)).script("sleeps");
+        row.goal(Tokio, 0.55).goal(BestRust, 1.0)
+    };
+    let rearmed =
+        |name| row(name).peers(timed!(rearm)).peers(compio(rearm_compio)).goal(BestRust, 1.0);
     vec![
-        row(
-            "sleep polled + dropped, 1 duration",
-            None,
-            SLOW,
-            [
-                Some(sleeps_alike::<Lunation>),
-                Some(sleeps_alike::<TokioLocal>),
-                None,
-                Some(sleeps_alike::<Smol>),
-                Some(sleeps_alike::<Monoio>),
-            ],
-        ),
-        row(
-            "sleep polled + dropped, 1000 durations",
-            None,
-            SLOW,
-            [
-                Some(sleeps_apart::<Lunation>),
-                Some(sleeps_apart::<TokioLocal>),
-                None,
-                Some(sleeps_apart::<Smol>),
-                Some(sleeps_apart::<Monoio>),
-            ],
-        ),
-        row(
-            "re-arm 1 of 1000 sleeps",
-            None,
-            SLOW,
-            [
-                Some(rearm::<Lunation>),
-                Some(rearm::<TokioLocal>),
-                None,
-                Some(rearm::<Smol>),
-                Some(rearm::<Monoio>),
-            ],
-        ),
-        and_tokio("refresh 1 of 1000 timeouts", None, SLOW, refresh, rearm::<TokioLocal>),
+        made("sleep made, polled, dropped"),
+        made("sleep made, 1000 durations"),
+        rearmed("re-arm 1 of 10000 sleeps"),
+        rearmed("refresh 1 of 10000 timeouts").script("refresh"),
+        row("sleep 1 to 100 ms, all fire (cpu)")
+            .peers(timed!(fire))
+            .peers(compio(fire_compio))
+            .script("fire")
+            .goal(Tokio, 0.4),
     ]
 }

@@ -1,7 +1,7 @@
 //! The futures that all runtimes poll.
 
-use std::cell::Cell;
-use std::future::Future;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -71,5 +71,56 @@ impl Future for Player {
             waker.wake();
         }
         if over { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// The least that a broadcast can be: a list of wakers and a number that changes.
+#[derive(Default)]
+pub struct Broadcast {
+    size: usize,
+    waiters: RefCell<Vec<Waker>>,
+    /// Only to give both lists their memory back.
+    woken: RefCell<Vec<Waker>>,
+    number: Cell<u64>,
+    sender: Cell<Option<Waker>>,
+}
+
+impl Broadcast {
+    /// A broadcast to `size` waiters.
+    pub fn new(size: usize) -> Broadcast {
+        Broadcast { size, ..Broadcast::default() }
+    }
+
+    /// Wakes all as soon as all wait.
+    pub async fn send(&self) {
+        poll_fn(|context| {
+            if self.waiters.borrow().len() == self.size {
+                return Poll::Ready(());
+            }
+            self.sender.set(Some(context.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+        self.number.set(self.number.get() + 1);
+        let mut woken = self.woken.borrow_mut();
+        std::mem::swap(&mut *woken, &mut *self.waiters.borrow_mut());
+        woken.drain(..).for_each(Waker::wake);
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&self) {
+        let seen = self.number.get();
+        poll_fn(|context| {
+            if self.number.get() != seen {
+                return Poll::Ready(());
+            }
+            let mut waiters = self.waiters.borrow_mut();
+            waiters.push(context.waker().clone());
+            if waiters.len() == self.size {
+                self.sender.take().into_iter().for_each(Waker::wake);
+            }
+            Poll::Pending
+        })
+        .await;
     }
 }
