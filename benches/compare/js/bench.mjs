@@ -177,9 +177,14 @@ function sleeps(operations, size) {
   return time;
 }
 
+// An index below size, in no order that a cache could foresee.
+function scattered(n, size) {
+  return (Math.imul(n, 0x9e3779b1) >>> 0) % size;
+}
+
 async function refresh(operations, size) {
   const timeouts = Array.from({ length: size }, () => setTimeout(() => {}, LONG));
-  const time = await repeat(operations, (n) => timeouts[(n * 7) % size].refresh());
+  const time = await repeat(operations, (n) => timeouts[scattered(n, size)].refresh());
   timeouts.forEach((timeout) => clearTimeout(timeout));
   return time;
 }

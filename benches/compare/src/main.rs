@@ -56,8 +56,8 @@ impl Options {
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
         let mut options = Options {
             filters: Vec::new(),
-            effort: Effort { rounds: 15, budget: Duration::from_secs(3) },
-            curve_rounds: 5,
+            effort: Effort { rounds: 15, budget: Duration::from_millis(2500) },
+            curve_rounds: 3,
             largest: 1_000_000,
             callgrind: callgrind::is_installed(),
             write: false,

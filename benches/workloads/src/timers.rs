@@ -82,6 +82,11 @@ fn standing<F: Future>(
     sleeps
 }
 
+/// The `n`th of indices below `size` in no order that a cache could foresee (Fibonacci hashing).
+fn scattered(n: u64, size: u64) -> usize {
+    ((n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) % size) as usize
+}
+
 /// Moves the end of one of `size` sleeps to half a minute from now.
 pub fn rearm<P: Timers>(load: Load) -> Duration {
     rearm_of::<P, _>(load, P::sleep, P::rearm)
@@ -97,7 +102,7 @@ pub fn rearm_of<P: Peer, F: Future>(
         let mut sleeps = standing(load.size, &make, context);
         let start = Instant::now();
         for n in 0..load.ops {
-            rearm(sleeps[(n * 7 % load.size) as usize].as_mut(), LONG, context);
+            rearm(sleeps[scattered(n, load.size)].as_mut(), LONG, context);
         }
         start.elapsed()
     })
@@ -109,7 +114,7 @@ pub fn refresh(load: Load) -> Duration {
         let timeouts: Vec<_> = (0..load.size).map(|_| lunation::set_timeout(LONG, || {})).collect();
         let start = Instant::now();
         for n in 0..load.ops {
-            timeouts[(n * 7 % load.size) as usize].refresh();
+            timeouts[scattered(n, load.size)].refresh();
         }
         let elapsed = start.elapsed();
         timeouts.iter().for_each(lunation::clear_timeout);
