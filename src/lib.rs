@@ -31,12 +31,19 @@
 
 pub use lunation_executor::{
     ActiveResource, ActiveResources, Builder, Handle, KeepAlive, Metrics, Runtime, RuntimeEvent,
-    Turn, Unhandled, UnhandledPanic, Wait, WaitsFor, active_resources, all_resources,
-    runtime_events,
+    Turn, Wait, WaitsFor, active_resources, all_resources, runtime_events,
 };
 
 #[cfg(feature = "macros")]
 pub use lunation_macros::{main, test};
+
+// ---- failures ----
+
+pub use lunation_context::{Warning, emit_warning};
+pub use lunation_executor::{
+    CaptureCallback, Origin, Unhandled, UnhandledPanic, UnhandledRejections,
+    add_uncaught_exception_capture_callback,
+};
 
 // ---- tasks, callbacks, turns ----
 

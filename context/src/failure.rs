@@ -2,11 +2,11 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::current::{execution_async_id, execution_async_resource};
 use crate::hooks::message_of;
+use crate::warning::{Warning, emit_warning};
 
 /// Takes what a subscriber or a transform of a diagnostics channel has panicked with; it is
 /// called at once, in the context of the failure. What it returns was not taken.
@@ -21,7 +21,7 @@ thread_local! {
 /// Sets who takes this thread's failures, and returns who did before. For runtimes: they hand
 /// failures to their own handler of unhandled panics.
 ///
-/// What nobody takes is reported on standard error.
+/// What nobody takes is a [`Warning`].
 pub fn set_failure_handler(handler: Option<FailureHandler>) -> Option<FailureHandler> {
     FAILURE_HANDLER.replace(handler)
 }
@@ -46,7 +46,7 @@ fn fail(payload: Box<dyn Any + Send>) {
     if let Some(payload) = payload {
         let (id, kind) = (execution_async_id(), execution_async_resource().kind());
         let message = message_of(&*payload);
-        // Nobody is left to tell if standard error is gone.
-        let _ = writeln!(std::io::stderr(), "lunation: unhandled panic in {kind} {id}: {message}");
+        let text = format!("{kind} {id} panicked: {message}");
+        emit_warning(&Warning::new("UnhandledPanic", text));
     }
 }

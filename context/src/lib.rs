@@ -48,6 +48,8 @@ mod async_resource;
 
 // The stores.
 mod defaults;
+mod warning;
+
 mod misplaced;
 mod storage;
 
@@ -77,3 +79,4 @@ pub use scoped::Scoped;
 pub use snapshot::Snapshot;
 pub use storage::{AsyncLocalStorage, StorageBuilder, Store, StoreGuard};
 pub use transfer::TransferSnapshot;
+pub use warning::{Warning, WarningHandler, emit_warning, set_warning_handler};

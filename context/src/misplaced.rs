@@ -1,9 +1,10 @@
 //! Guards that were dropped where they do not belong: counted, and told once per place.
 
 use std::cell::{Cell, RefCell};
-use std::io::Write as _;
 use std::panic::Location;
 use std::thread;
+
+use crate::warning::{Warning, emit_warning};
 
 struct Reports {
     count: Cell<u64>,
@@ -51,7 +52,7 @@ pub(crate) fn report(name: &str, site: &'static Location<'static>) {
         if !sites.contains(&site) {
             sites.push(site);
             drop(sites);
-            let _ = writeln!(std::io::stderr(), "lunation: {message}");
+            emit_warning(&Warning::new("MisplacedGuard", message));
         }
     });
 }

@@ -4,19 +4,17 @@ use crate::ages::Ages;
 use crate::clock::Clock;
 use crate::event_loop::EventLoop;
 use crate::gauge::Gauge;
+use crate::handlers::Handlers;
 use crate::limits;
 use crate::runtime::Runtime;
-use crate::task::failures::OnFailure;
 use crate::task::queue::Core;
-use crate::unhandled::{Unhandled, UnhandledPanic};
+use crate::unhandled::{Unhandled, UnhandledPanic, UnhandledRejections};
+use lunation_context::Warning;
 use lunation_reactor::Reactor;
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::io::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
 use std::rc::Rc;
-
-type Handler = Rc<dyn Fn(&Unhandled) -> UnhandledPanic>;
 
 /// Settings of a [`Runtime`]. Tokio: `runtime::Builder`.
 ///
@@ -38,7 +36,7 @@ pub struct Builder {
     drain_budget: Option<u32>,
     start_paused: bool,
     strict_guards: bool,
-    on_unhandled: Option<Handler>,
+    handlers: Handlers,
 }
 
 impl Runtime {
@@ -67,7 +65,7 @@ impl Builder {
             drain_budget: Some(limits::DRAIN_BUDGET),
             start_paused: false,
             strict_guards: false,
-            on_unhandled: None,
+            handlers: Handlers::default(),
         }
     }
 
@@ -93,17 +91,101 @@ impl Builder {
     }
 
     /// Decides about panics that nobody can join: those of callbacks, of tasks without a handle,
-    /// and of subscribers of diagnostics channels. By default they are reported on standard error
-    /// and the loop goes on. Node: `process.on("uncaughtException")`.
+    /// and of subscribers of diagnostics channels. By default they are a [`Warning`] and the loop
+    /// goes on. Node: `process.on("uncaughtException")`,
+    /// `process.setUncaughtExceptionCaptureCallback`.
     ///
     /// The handler runs inside the failed resource, so ids and stores are those of the failure:
     /// for a callback at once, before its `after` hooks; for a task when the drain has ended. If
-    /// it panics itself, its panic leaves the loop.
+    /// it panics itself, its panic leaves the loop. A second call replaces the first handler.
+    ///
+    /// Before it are asked, in this order: the [monitors](Self::on_uncaught_exception_monitor); for
+    /// a task, the [handler of rejections](Self::on_unhandled_rejection); and the [capture
+    /// callbacks](crate::add_uncaught_exception_capture_callback).
     pub fn on_unhandled(
         mut self,
         handler: impl Fn(&Unhandled) -> UnhandledPanic + 'static,
     ) -> Builder {
-        self.on_unhandled = Some(Rc::new(handler));
+        self.handlers.unhandled = Some(Box::new(handler));
+        self
+    }
+
+    /// Sees every failure that nobody can join, before anybody is asked about it, and changes
+    /// nothing. Node: `process.on("uncaughtExceptionMonitor")`, which does not see rejections that
+    /// have a handler of their own.
+    ///
+    /// Monitors run inside the failed resource, in the order of these calls. A panic of a monitor
+    /// leaves the loop.
+    ///
+    /// ```
+    /// use lunation_executor::{Runtime, UnhandledPanic, set_immediate};
+    /// use std::{cell::RefCell, rc::Rc};
+    ///
+    /// let log = Rc::new(RefCell::new(String::new()));
+    /// let (monitored, handled) = (log.clone(), log.clone());
+    /// let runtime = Runtime::builder()
+    ///     .on_unhandled(move |failure| {
+    ///         handled.borrow_mut().push_str("handled");
+    ///         UnhandledPanic::Continue
+    ///     })
+    ///     .on_uncaught_exception_monitor(move |failure| {
+    ///         monitored.borrow_mut().push_str("monitored, ");
+    ///     })
+    ///     .build()
+    ///     .unwrap();
+    /// runtime.enter(|| set_immediate(|| panic!("a bug")));
+    /// runtime.run_to_idle();
+    /// assert_eq!(*log.borrow(), "monitored, handled");
+    /// ```
+    pub fn on_uncaught_exception_monitor(
+        mut self,
+        monitor: impl Fn(&Unhandled) + 'static,
+    ) -> Builder {
+        self.handlers.monitors.push(Box::new(monitor));
+        self
+    }
+
+    /// Hears of tasks and blocking jobs that have panicked and that nobody can join any more; what
+    /// is handled here does not reach [`on_unhandled`](Self::on_unhandled), unless the
+    /// [mode](Self::unhandled_rejections) says so. Node: `process.on("unhandledRejection")`.
+    ///
+    /// The handler runs inside the task's resource when the drain has ended. If it panics itself,
+    /// its panic leaves the loop. A second call replaces the first handler.
+    pub fn on_unhandled_rejection(mut self, handler: impl Fn(&Unhandled) + 'static) -> Builder {
+        self.handlers.rejection = Some(Box::new(handler));
+        self
+    }
+
+    /// Who hears of a failed task that nobody can join; [`UnhandledRejections::Throw`] by default.
+    /// Node: `--unhandled-rejections=mode`.
+    pub fn unhandled_rejections(mut self, mode: UnhandledRejections) -> Builder {
+        self.handlers.mode = mode;
+        self
+    }
+
+    /// Hears of [warnings](Warning), at once and in the context of who warns. By default they are
+    /// written to standard error; a handler replaces that. Node: `process.on("warning")`, and
+    /// `--no-warnings`.
+    ///
+    /// What the handler itself warns of is written to standard error. A panic of it is an
+    /// unhandled one of the running resource.
+    ///
+    /// ```
+    /// use lunation_context::{Warning, emit_warning};
+    /// use lunation_executor::Runtime;
+    /// use std::{cell::RefCell, rc::Rc};
+    ///
+    /// let warnings = Rc::new(RefCell::new(Vec::new()));
+    /// let log = warnings.clone();
+    /// let runtime = Runtime::builder()
+    ///     .on_warning(move |warning| log.borrow_mut().push(warning.to_string()))
+    ///     .build()
+    ///     .unwrap();
+    /// runtime.enter(|| emit_warning(&Warning::new("SlowDisk", "the disk is slow")));
+    /// assert_eq!(*warnings.borrow(), ["SlowDisk: the disk is slow"]);
+    /// ```
+    pub fn on_warning(mut self, handler: impl Fn(&Warning) + 'static) -> Builder {
+        self.handlers.warning = Some(Box::new(handler));
         self
     }
 
@@ -115,7 +197,7 @@ impl Builder {
         let reactor = Reactor::new()?;
         let core = Core::new(reactor.notifier());
         core.budget.set_per_turn(self.drain_budget);
-        core.failures.set_handler(Some(on_failure(self.on_unhandled)));
+        core.failures.set_handlers(Some(Rc::new(self.handlers)));
         let event_loop = EventLoop {
             core,
             reactor,
@@ -134,22 +216,6 @@ impl Builder {
         };
         Ok(Runtime::from_parts(Rc::new(event_loop), self.strict_guards))
     }
-}
-
-/// The handler as the core knows it: with the default, and with its own panics caught.
-fn on_failure(handler: Option<Handler>) -> OnFailure {
-    Rc::new(move |unhandled| {
-        let Some(handler) = &handler else {
-            // Nobody is left to tell if standard error is gone.
-            let _ = writeln!(io::stderr(), "lunation: {unhandled}");
-            return None;
-        };
-        match catch_unwind(AssertUnwindSafe(|| handler(&unhandled))) {
-            Ok(UnhandledPanic::Continue) => None,
-            Ok(UnhandledPanic::Propagate) => Some(unhandled.into_payload()),
-            Err(payload) => Some(payload),
-        }
-    })
 }
 
 impl Default for Builder {

@@ -2,7 +2,10 @@
 
 use crate::event_loop::EventLoop;
 use crate::task::queue::{self, Core};
-use lunation_context::{FailureHandler, execution_async_resource, set_failure_handler};
+use lunation_context::{
+    FailureHandler, Warning, WarningHandler, execution_async_resource, set_failure_handler,
+    set_warning_handler,
+};
 use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,7 +17,7 @@ thread_local! {
 /// Keeps a loop entered; drops in reverse order.
 pub(crate) struct Entered<'a> {
     outer: Option<Rc<EventLoop>>,
-    outer_handler: Option<FailureHandler>,
+    outer_handlers: (Option<FailureHandler>, Option<WarningHandler>),
     _core: queue::Entered<'a>,
     _reactor: lunation_reactor::EnterGuard,
 }
@@ -23,7 +26,9 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let outer = self.outer.take();
         let inner = replace(outer);
-        set_failure_handler(self.outer_handler);
+        let (failures, warnings) = self.outer_handlers;
+        set_failure_handler(failures);
+        set_warning_handler(warnings);
         drop(inner);
     }
 }
@@ -34,7 +39,10 @@ pub(crate) fn enter(event_loop: &Rc<EventLoop>) -> Entered<'_> {
         _core: queue::enter(&event_loop.core),
         _reactor: event_loop.reactor.enter(),
         outer: replace(Some(Rc::clone(event_loop))),
-        outer_handler: set_failure_handler(Some(fail_here)),
+        outer_handlers: (
+            set_failure_handler(Some(fail_here)),
+            set_warning_handler(Some(warn_here)),
+        ),
     }
 }
 
@@ -43,6 +51,14 @@ fn fail_here(payload: Box<dyn Any + Send>) -> Option<Box<dyn Any + Send>> {
     let Some(event_loop) = try_current() else { return Some(payload) };
     event_loop.core.fail(&execution_async_resource(), payload);
     None
+}
+
+/// A panic of the handler is a failure of the resource that warned.
+fn warn_here(warning: &Warning) -> bool {
+    let Some(event_loop) = try_current() else { return false };
+    let core = &event_loop.core;
+    let fail = |payload| core.fail(&execution_async_resource(), payload);
+    core.failures.handlers().is_some_and(|handlers| handlers.warn(warning, fail))
 }
 
 /// A runtime that lies in a thread-local may be dropped after LOOP: then there is none.

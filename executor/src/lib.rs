@@ -21,6 +21,8 @@ pub mod limits;
 mod sync;
 mod unhandled;
 
+mod handlers;
+
 mod task;
 
 // The loop, as data and as one turn.
@@ -40,6 +42,8 @@ mod delay;
 mod exit;
 mod metrics;
 pub mod performance;
+
+mod capture;
 
 // What users call.
 mod callback;
@@ -92,6 +96,7 @@ pub use callback::{
     Canceled, Completer, Completion, Immediate, Timeout, clear_immediate, clear_timeout, next_tick,
     queue_close, queue_microtask, refreshable_timeout, set_immediate, set_interval, set_timeout,
 };
+pub use capture::{CaptureCallback, add_uncaught_exception_capture_callback};
 pub use dns::{ToHost, lookup_host};
 pub use event_loop::{RuntimeEvent, Turn};
 pub use exit::runtime_events;
@@ -108,4 +113,4 @@ pub use set::JoinSet;
 pub use spawn::{Builder as TaskBuilder, LocalSpawner, TaskName, spawn, spawn_detached};
 pub use task::{AbortHandle, AbortOnDrop, JoinError, JoinHandle};
 pub use turns::{ImmediateTurn, Microtask, Tick, immediate, microtask, tick, yield_now};
-pub use unhandled::{Unhandled, UnhandledPanic, panic_message};
+pub use unhandled::{Origin, Unhandled, UnhandledPanic, UnhandledRejections, panic_message};

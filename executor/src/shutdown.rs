@@ -16,13 +16,13 @@ impl EventLoop {
         self.discard_all();
         self.guarded(|| self.reactor.close());
         hooks::flush_destroys();
-        // Sources, hooks and the handler of failures are user code too.
+        // Sources, hooks and the handlers of failures are user code too.
         self.discard_all();
         for event in [RuntimeEvent::BeforeExit, RuntimeEvent::Exit] {
             self.guarded(|| self.events.remove_all(&event));
         }
-        let handler = self.core.failures.set_handler(None);
-        self.guarded(|| drop(handler));
+        let handlers = self.core.failures.set_handlers(None);
+        self.guarded(|| drop(handlers));
         self.discard_all();
         hooks::flush_destroys();
     }

@@ -14,6 +14,42 @@ pub enum UnhandledPanic {
     Propagate,
 }
 
+/// How a failure came to be unhandled. Node: the `origin` argument of `uncaughtException`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A callback, a destructor or a subscriber of a diagnostics channel panicked.
+    UncaughtException,
+    /// A task or a blocking job panicked, and its output can be read by nobody any more.
+    UnhandledRejection,
+}
+
+impl Origin {
+    /// Node's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::UncaughtException => "uncaughtException",
+            Origin::UnhandledRejection => "unhandledRejection",
+        }
+    }
+}
+
+/// Who hears of a failed task that nobody can join: see
+/// [`Builder::unhandled_rejections`](crate::Builder::unhandled_rejections). Node: the modes of
+/// `--unhandled-rejections`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnhandledRejections {
+    /// The handler of `on_unhandled_rejection`; without one, as a panic of a callback: capture
+    /// callbacks, then `on_unhandled`.
+    #[default]
+    Throw,
+    /// As a panic of a callback; if the loop goes on, `on_unhandled_rejection` as well.
+    Strict,
+    /// A [`Warning`](lunation_context::Warning), and the handler of `on_unhandled_rejection`.
+    Warn,
+    /// The handler of `on_unhandled_rejection` alone, or nobody.
+    None,
+}
+
 /// A panic of a callback, of a task whose output nobody can read any more, or of a subscriber of
 /// a diagnostics channel: that one belongs to the resource that publishes.
 ///
@@ -23,36 +59,37 @@ pub struct Unhandled {
     trigger_id: AsyncId,
     kind: ResourceKind,
     location: &'static Location<'static>,
+    origin: Origin,
     payload: Box<dyn Any + Send>,
 }
 
 /// What can fail: something with the identity of an async resource.
 pub(crate) trait Failing {
     /// The failure of this resource.
-    fn failed(&self, payload: Box<dyn Any + Send>) -> Unhandled;
+    fn failed(&self, origin: Origin, payload: Box<dyn Any + Send>) -> Unhandled;
 }
 
 impl Failing for Activation {
-    fn failed(&self, payload: Box<dyn Any + Send>) -> Unhandled {
+    fn failed(&self, origin: Origin, payload: Box<dyn Any + Send>) -> Unhandled {
         let (id, trigger_id, kind, location) =
             (self.id(), self.trigger_id(), self.kind(), self.site());
-        Unhandled { id, trigger_id, kind, location, payload }
+        Unhandled { id, trigger_id, kind, location, origin, payload }
     }
 }
 
 impl Failing for Resource {
-    fn failed(&self, payload: Box<dyn Any + Send>) -> Unhandled {
+    fn failed(&self, origin: Origin, payload: Box<dyn Any + Send>) -> Unhandled {
         let (id, trigger_id, kind, location) =
             (self.id(), self.trigger_id(), self.kind(), self.site());
-        Unhandled { id, trigger_id, kind, location, payload }
+        Unhandled { id, trigger_id, kind, location, origin, payload }
     }
 }
 
 impl Failing for ResourceRef {
-    fn failed(&self, payload: Box<dyn Any + Send>) -> Unhandled {
+    fn failed(&self, origin: Origin, payload: Box<dyn Any + Send>) -> Unhandled {
         let (id, trigger_id, kind, location) =
             (self.id(), self.trigger_id(), self.kind(), self.location());
-        Unhandled { id, trigger_id, kind, location, payload }
+        Unhandled { id, trigger_id, kind, location, origin, payload }
     }
 }
 
@@ -75,6 +112,11 @@ impl Unhandled {
     /// Where the failed resource was created.
     pub fn location(&self) -> &'static Location<'static> {
         self.location
+    }
+
+    /// How it came to be unhandled.
+    pub fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// What was panicked with.
@@ -110,6 +152,7 @@ impl fmt::Debug for Unhandled {
             .field("trigger_id", &self.trigger_id)
             .field("kind", &self.kind)
             .field("location", &self.location)
+            .field("origin", &self.origin)
             .field("message", &self.message())
             .finish()
     }

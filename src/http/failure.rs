@@ -2,8 +2,9 @@
 
 use std::any::Any;
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 
+use lunation_context::{Warning, emit_warning};
 use lunation_executor::panic_message;
 
 /// Something that failed in a server, which goes on: see [`Serve::on_failure`].
@@ -26,8 +27,7 @@ impl Failure {
     /// off are everyday life.
     pub(super) fn report(&self) {
         if let Failure::Accept(_) = self {
-            // A server must not die of a closed stderr.
-            let _ = writeln!(io::stderr(), "{self}");
+            emit_warning(&Warning::new("AcceptFailed", self.to_string()));
         }
     }
 }

@@ -82,7 +82,7 @@ impl<S> Serve<S> {
     }
 
     /// Runs `f` when something has failed; a panic is told inside the request that panicked.
-    /// Default: failures to accept go to stderr, nothing else is told.
+    /// Default: failures to accept are a [`Warning`](crate::Warning), nothing else is told.
     pub fn on_failure(mut self, f: impl Fn(&Failure) + 'static) -> Self {
         self.shared.report = Rc::new(f);
         self

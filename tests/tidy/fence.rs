@@ -33,6 +33,7 @@ pub(crate) const GLOBALS: &[(&str, &str)] = &[
     ("context/src/pool.rs", "POOL"),
     ("context/src/pool.rs", "POOL_OWNER"),
     ("context/src/value.rs", "DISPOSAL"),
+    ("context/src/warning.rs", "WARNING_HANDLER"),
     ("executor/src/current.rs", "LOOP"),
     ("executor/src/runtime.rs", "RUNNING"),
     ("executor/src/task/queue.rs", "CORE"),

@@ -132,8 +132,8 @@ fn without_a_handler_a_failure_is_reported() {
     let child = run_child("channel::without_a_handler_a_failure_is_reported", "fail");
     assert!(child.status.success());
     let stderr = String::from_utf8_lossy(&child.stderr);
-    let report = "lunation: unhandled panic in R 2: nobody takes it\n\
-                  lunation: unhandled panic in ROOT 1: nobody takes it\n";
+    let report = "lunation: UnhandledPanic: R 2 panicked: nobody takes it\n\
+                  lunation: UnhandledPanic: ROOT 1 panicked: nobody takes it\n";
     assert!(stderr.contains(report), "{stderr}");
 }
 

@@ -1,6 +1,7 @@
 //! Failures nobody waits for, on their way to the handler.
 
-use crate::unhandled::{Failing, Unhandled};
+use crate::handlers::Handlers;
+use crate::unhandled::{Failing, Origin, Unhandled};
 use lunation_context::Activation;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -8,28 +9,30 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-/// Decides about a failure: None to go on, the payload to let it leave the loop.
-pub(crate) type OnFailure = Rc<dyn Fn(Unhandled) -> Option<Box<dyn Any + Send>>>;
-
 /// The failures of one loop.
 #[derive(Default)]
 pub(crate) struct Failures {
     /// Tasks that failed; each with an activation of its own for the handler to run in.
     later: RefCell<VecDeque<(Unhandled, Activation)>>,
-    handler: RefCell<Option<OnFailure>>,
+    handlers: RefCell<Option<Rc<Handlers>>>,
     panic: Cell<Option<Box<dyn Any + Send>>>,
 }
 
 impl Failures {
-    /// Sets or removes the handler. The old one is returned for the caller to drop.
-    pub(crate) fn set_handler(&self, handler: Option<OnFailure>) -> Option<OnFailure> {
-        self.handler.replace(handler)
+    /// Sets or removes the handlers. The old ones are returned for the caller to drop.
+    pub(crate) fn set_handlers(&self, handlers: Option<Rc<Handlers>>) -> Option<Rc<Handlers>> {
+        self.handlers.replace(handlers)
+    }
+
+    /// Who hears of failures and warnings; nobody at the end of the runtime.
+    pub(crate) fn handlers(&self) -> Option<Rc<Handlers>> {
+        self.handlers.borrow().clone()
     }
 
     /// A task failed that nobody can join: handled when this drain has ended.
     #[cold]
     pub(crate) fn later(&self, activation: &Activation, payload: Box<dyn Any + Send>) {
-        let failure = (activation.failed(payload), activation.again());
+        let failure = (activation.failed(Origin::UnhandledRejection, payload), activation.again());
         self.later.borrow_mut().push_back(failure);
     }
 
@@ -51,9 +54,10 @@ impl Failures {
     /// Hands a failure to the handler, here and now. True if the loop must stop.
     #[cold]
     pub(crate) fn handle(&self, unhandled: Unhandled) -> bool {
-        let handler = self.handler.borrow().clone();
-        // The handler catches its own panics; what may panic yet is the drop of the payload.
-        let handled = AssertUnwindSafe(move || handler.and_then(|handler| handler(unhandled)));
+        let handlers = self.handlers();
+        // Handlers' panics are caught there; what may panic yet is the drop of the payload.
+        let handled =
+            AssertUnwindSafe(move || handlers.and_then(|handlers| handlers.decide(unhandled)));
         let Some(payload) = catch_unwind(handled).unwrap_or_else(Some) else { return false };
         match self.panic.take() {
             // The first one leaves the loop; there is no way to throw two.

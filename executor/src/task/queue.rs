@@ -8,7 +8,7 @@ use crate::task::header::{Header, Owner, TaskHeader};
 use crate::task::inbox::{Inbox, Pushed};
 use crate::task::life::RemoteDropped;
 use crate::task::pool::{self, Pool};
-use crate::unhandled::Failing;
+use crate::unhandled::{Failing, Origin};
 use lunation_context::Activation;
 use lunation_reactor::Notifier;
 use std::any::Any;
@@ -370,7 +370,8 @@ impl Core {
     /// A callback of this resource panicked, or a destructor did.
     #[cold]
     pub(crate) fn fail(&self, of: &impl Failing, payload: Box<dyn Any + Send>) {
-        self.stop_if(self.failures.handle(of.failed(payload)));
+        let failure = of.failed(Origin::UncaughtException, payload);
+        self.stop_if(self.failures.handle(failure));
     }
 
     fn stop_if(&self, stop: bool) {

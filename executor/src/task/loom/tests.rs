@@ -6,10 +6,12 @@
 //! `tests/mutants.sh` shows that it does. To run them:
 //! `RUSTFLAGS="--cfg loom" cargo test -p lunation-executor --release --lib loom`.
 
+use crate::handlers::Handlers;
 use crate::task::cell;
 use crate::task::inbox::{Inbox, Pushed};
 use crate::task::queue::{self, Core, Message};
 use crate::task::waker::{self, JoinRef, TaskRef};
+use crate::unhandled::UnhandledPanic;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use lunation_context::{Activation, ResourceKind};
@@ -75,7 +77,9 @@ impl Owner {
     fn new(notifier: Notifier, waits: bool) -> Owner {
         let core = Core::new(notifier);
         // A panic inside of a task or a callback is one of the model: `end` passes it on.
-        drop(core.failures.set_handler(Some(Rc::new(|failure| Some(failure.into_payload())))));
+        let mut handlers = Handlers::default();
+        handlers.unhandled = Some(Box::new(|_| UnhandledPanic::Propagate));
+        drop(core.failures.set_handlers(Some(Rc::new(handlers))));
         Owner { core: RefCell::new(Some(core)), threads: RefCell::default(), waits }
     }
 
