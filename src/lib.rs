@@ -93,6 +93,8 @@ pub use lunation_context::{
     execution_async_resource, hooks, snapshot, trigger_async_id,
 };
 
+pub mod channels;
+
 /// The whole of the context crate, for integrations.
 pub use lunation_context as context;
 

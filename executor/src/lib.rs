@@ -21,6 +21,7 @@ pub mod limits;
 mod sync;
 mod unhandled;
 
+pub mod channels;
 mod handlers;
 
 mod task;

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use lunation_context::AsyncId;
+use lunation_context::{AsyncId, ResourceRef};
 use mio::Interest;
 use mio::event::Source;
 
@@ -93,6 +93,16 @@ impl<S: Source> Io<S> {
     /// The id of its async resource. Works on every thread.
     pub(crate) fn async_id(&self) -> AsyncId {
         self.id
+    }
+
+    /// Its async resource.
+    ///
+    /// # Errors
+    ///
+    /// The reactor is not the one of this thread.
+    pub(crate) fn resource(&self) -> io::Result<ResourceRef> {
+        let resource = self.reactor()?.resource(self.key);
+        resource.map(|resource| resource.resource()).ok_or_else(|| io::Error::other(STRAYED))
     }
 
     /// The slot's key.

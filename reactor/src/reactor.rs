@@ -346,6 +346,11 @@ impl Reactor {
         }
     }
 
+    /// The source's async resource.
+    pub(crate) fn resource(&self, key: Key) -> Option<Rc<Resource>> {
+        self.slots.borrow_mut().change(key, |slot| slot.resource())
+    }
+
     /// Notes that `listener` accepted a connection, and returns its resource.
     pub(crate) fn accepted(&self, listener: Key) -> Option<Rc<Resource>> {
         self.slots.borrow_mut().change(listener, |slot| {

@@ -3,6 +3,7 @@
 
 mod abort;
 mod blocking;
+mod builtin_channels;
 mod callbacks;
 mod clock;
 mod completion;

@@ -1,5 +1,6 @@
 //! Timeouts and intervals.
 
+use crate::channels;
 use crate::clock::{self, Millis};
 use crate::current;
 use crate::event_loop::EventLoop;
@@ -134,6 +135,7 @@ impl Timeout {
             callback: Cell::new(Some(callback)),
         });
         inner.arm(event_loop);
+        channels::tell_start(|| inner.resource(), inner.ms, repeats);
         Timeout(inner)
     }
 
@@ -143,6 +145,9 @@ impl Timeout {
         let inner = &self.0;
         let Some(event_loop) = inner.event_loop.upgrade() else { return };
         let state = inner.state.replace(State::Cleared);
+        if matches!(state, State::Pending | State::Running) {
+            channels::tell_timer(&channels::TIMER_CLEAR, || inner.resource());
+        }
         if let Some(key) = inner.key.take() {
             let timer = event_loop.timers.borrow_mut().clear(key);
             drop(timer);
@@ -293,10 +298,12 @@ impl Job for Inner {
         let resource = self.resource();
         match self.callback.take() {
             Some(Callback::Once(callback)) => resource.call_once(|| {
+                channels::tell_timer(&channels::TIMER_FIRE, || resource.clone());
                 event_loop.core.guard(&*resource, callback);
                 self.finish(&event_loop, start, None);
             }),
             Some(Callback::Many(mut callback)) => resource.call(|| {
+                channels::tell_timer(&channels::TIMER_FIRE, || resource.clone());
                 event_loop.core.guard(&*resource, &mut callback);
                 self.finish(&event_loop, start, Some(callback));
             }),

@@ -1,5 +1,6 @@
 //! What to start, and how.
 
+use crate::channels::trace_spawn;
 use crate::current;
 use crate::os_error::during;
 use crate::process::child::Child;
@@ -118,7 +119,7 @@ impl Command {
         // Before there is a process that nobody would wait for.
         drop(current::current());
         // No closure: the caller is the place where the resources are made.
-        let child = match self.command.spawn() {
+        let child = match trace_spawn(&mut self.command) {
             Ok(started) => Child::adopt(started, self.kill_on_drop),
             Err(error) => Err(error),
         };

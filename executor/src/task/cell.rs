@@ -3,6 +3,7 @@
 //! Rules in brackets are the numbered ones of [`task`](super).
 #![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
 
+use crate::channels;
 use crate::task::error::JoinError;
 use crate::task::header::{Header, Owner, TaskHeader, TaskOps, VTable};
 use crate::task::life::{Begin, Life};
@@ -125,6 +126,7 @@ impl<F: Future> TaskCell<F> {
         let queued = self.task.life.complete(handle);
         if completed {
             activation.resolve_and_end();
+            channels::tell_task(&channels::TASK_COMPLETE, activation);
         } else {
             activation.end();
         }
@@ -138,6 +140,11 @@ impl<F: Future> TaskCell<F> {
     #[cold]
     #[inline(never)]
     unsafe fn fail(&self, core: &Core, error: JoinError) -> Ending {
+        let activation = &self.task.header.activation;
+        match &error {
+            JoinError::Cancelled => channels::tell_task(&channels::TASK_ABORT, activation),
+            JoinError::Panicked(payload) => channels::tell_panic(activation, &**payload),
+        }
         // SAFETY: the contract is the same.
         unsafe { self.finish(core, Err(error)) }
     }
@@ -157,6 +164,7 @@ fn drop_panicked<T>(
         return result;
     }
     core.guard(activation, move || drop(result));
+    channels::tell_panic(activation, &*panic);
     Err(JoinError::Panicked(panic))
 }
 
@@ -296,7 +304,9 @@ pub(crate) fn spawn<F: Future + 'static>(
 ) -> JoinRef<F::Output> {
     let task = TaskCell::allocate(core, &TaskCell::<F>::TASK, activation, future, true);
     // SAFETY: the cell was just made.
-    unsafe { task.as_ref() }.header.activation.announce();
+    let activation = unsafe { &task.as_ref().header.activation };
+    activation.announce();
+    channels::tell_task(&channels::TASK_SPAWN, activation);
     start(task, core);
     // SAFETY: the cell was made with a reference and the HANDLE bit for this handle, and `T` is
     // the output of its future.

@@ -9,6 +9,7 @@ use lunation_context::{Activation, AsyncId, Frame, Resource};
 use mio::Interest;
 
 use crate::io::{Io, Outcome, current_reactor};
+use crate::net::channels;
 use crate::net::errno;
 use crate::net::error::during;
 use crate::net::family::Family;
@@ -148,7 +149,13 @@ impl<F: Family> Listener<F> {
             let (kind, trigger) = (F::KINDS.stream, Some(server.id()));
             Activation::of_loop().enter(|| Resource::create_with(kind, site, trigger, frame))
         });
-        Stream::register(&reactor, socket, resource, Some(peer))
+        let birth = channels::wanted(&channels::NET_SERVER_SOCKET, &resource);
+        let name = birth.as_ref().and_then(|_| F::name(&peer));
+        let stream = Stream::register(&reactor, socket, resource, Some(peer))?;
+        if let Some(birth) = birth {
+            birth.publish(name);
+        }
+        Ok(stream)
     }
 }
 
@@ -159,4 +166,20 @@ fn accept<F: Family>(server: &F::Server) -> io::Result<Outcome<(F::Socket, F::Ad
             result => return result.map(Outcome::whole),
         }
     }
+}
+
+/// Begins to listen, traced.
+pub(super) fn trace_listen<F: Family>(
+    address: impl FnOnce() -> String,
+    listen: impl FnOnce() -> io::Result<Listener<F>>,
+) -> io::Result<Listener<F>> {
+    if !channels::NET_SERVER_LISTEN.has_subscribers() {
+        return listen();
+    }
+    let mut made = None;
+    channels::NET_SERVER_LISTEN
+        .trace_sync(channels::ListenMessage { address: address() }, || {
+            made.insert(listen()?).io.resource()
+        })?;
+    Ok(made.expect("it listens"))
 }

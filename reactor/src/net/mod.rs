@@ -42,6 +42,7 @@
 //! resource of its own, as in Node when the system takes the datagram at once.
 
 // A module imports only from modules above it.
+pub mod channels;
 mod errno;
 mod error;
 mod family;

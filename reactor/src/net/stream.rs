@@ -9,6 +9,7 @@ use lunation_context::{AsyncId, Frame, Resource};
 use mio::Interest;
 
 use crate::io::{Io, Outcome, current_reactor};
+use crate::net::channels;
 use crate::net::errno;
 use crate::net::error::during;
 use crate::net::family::{Family, Transfer};
@@ -292,7 +293,7 @@ impl<F: Family> Stream<F> {
         site: &'static Location<'static>,
         start: impl FnOnce(&F::Address) -> io::Result<F::Socket>,
     ) -> io::Result<Stream<F>> {
-        let opened = match Stream::begin(site, || start(&address)) {
+        let opened = match Stream::begin(site, &address, start) {
             Ok(stream) => {
                 let opened = stream.wire.io.operate(Direction::Write, connected::<F>).await;
                 opened.map(|()| stream)
@@ -311,7 +312,8 @@ impl<F: Family> Stream<F> {
     /// The part that must not be held across an await: resources are not `Send`.
     fn begin(
         site: &'static Location<'static>,
-        start: impl FnOnce() -> io::Result<F::Socket>,
+        address: &F::Address,
+        start: impl FnOnce(&F::Address) -> io::Result<F::Socket>,
     ) -> io::Result<Stream<F>> {
         let reactor = current_reactor()?;
         let resource = Resource::create(F::KINDS.stream, site);
@@ -319,9 +321,13 @@ impl<F: Family> Stream<F> {
         let request = Resource::create_with(kind, site, trigger, Frame::inherit());
         let slot = Slot::new(Rc::new(resource), Ready::NONE, Dispatch::InResource)
             .connecting(Rc::new(request));
-        match start() {
+        match start(address) {
             Ok(socket) => {
+                let birth = channels::wanted(&channels::NET_CLIENT_SOCKET, &slot.resource());
                 let io = Io::register(&reactor, socket, BOTH_WAYS, slot)?;
+                if let Some(birth) = birth {
+                    birth.publish(F::name(address));
+                }
                 Ok(Stream { wire: Wire::new(io, None) })
             }
             Err(error) => {

@@ -4,9 +4,9 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::Location;
 
-use crate::net::error::{during, first_of};
+use crate::net::error::{during, first_of, resolve};
 use crate::net::family::{Family, Tcp};
-use crate::net::listener::Listener;
+use crate::net::listener::{Listener, trace_listen};
 use crate::net::socket::TcpSocket;
 
 /// Connections that may wait to be accepted, unless [`TcpSocket::listen`] says otherwise; tokio's
@@ -47,7 +47,11 @@ impl Listener<Tcp> {
     #[track_caller]
     pub fn bind<A: ToSocketAddrs>(address: A) -> impl Future<Output = io::Result<TcpListener>> {
         let site = Location::caller();
-        async move { first_of(address, |address| TcpListener::bind_to(address, site)) }
+        async move {
+            let addresses = resolve(address)?;
+            let listen = || first_of(&*addresses, |address| TcpListener::bind_to(address, site));
+            trace_listen(|| names(&addresses), listen)
+        }
     }
 
     fn bind_to(address: SocketAddr, site: &'static Location<'static>) -> io::Result<TcpListener> {
@@ -88,7 +92,10 @@ impl TcpSocket {
     /// thread.
     #[track_caller]
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
-        self.listen_from(backlog, Location::caller())
+        let site = Location::caller();
+        let address = self.local_addr();
+        let name = || address.map_or_else(|_| String::new(), |at| at.to_string());
+        trace_listen(name, || self.listen_from(backlog, site))
     }
 
     fn listen_from(
@@ -100,4 +107,9 @@ impl TcpSocket {
         listening.map_err(|error| during("listen on", self.local_addr().ok(), error))?;
         TcpListener::register(Tcp::adopt_listener(self.socket.into())?, site)
     }
+}
+
+fn names(addresses: &[SocketAddr]) -> String {
+    let names: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+    names.join(", ")
 }

@@ -11,6 +11,7 @@ use mio::Interest;
 use mio::net::UdpSocket as Socket;
 
 use crate::io::{Io, Outcome, current_reactor};
+use crate::net::channels;
 use crate::net::error::{Phrases, during, first_of, resolve_one, transferring};
 use crate::net::stream::BOTH_WAYS;
 use crate::readiness::{Direction, Ready};
@@ -85,8 +86,13 @@ impl UdpSocket {
     fn register(socket: Socket, site: &'static Location<'static>) -> io::Result<UdpSocket> {
         let reactor = current_reactor()?;
         let resource = Rc::new(Resource::create(ResourceKind::UdpWrap, site));
+        let birth = channels::wanted(&channels::UDP_SOCKET, &resource);
         let slot = Slot::new(resource, Ready::BOTH, Dispatch::InResource);
-        Ok(UdpSocket { io: Io::register(&reactor, socket, BOTH_WAYS, slot)? })
+        let socket = UdpSocket { io: Io::register(&reactor, socket, BOTH_WAYS, slot)? };
+        if let Some(birth) = birth {
+            birth.publish(socket.local_addr().ok().map(|address| address.to_string()));
+        }
+        Ok(socket)
     }
 
     /// Takes the socket out of its runtime. It stays non-blocking. Works on every thread.

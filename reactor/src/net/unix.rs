@@ -11,7 +11,7 @@ use mio::net::{UnixListener as Server, UnixStream as Socket};
 use crate::io::current_reactor;
 use crate::net::error::during;
 use crate::net::family::{Family, Kinds, Sealed};
-use crate::net::listener::Listener;
+use crate::net::listener::{Listener, trace_listen};
 use crate::net::stream::Stream;
 
 /// The family of [`UnixStream`] and [`UnixListener`].
@@ -194,9 +194,13 @@ impl Listener<Unix> {
     #[track_caller]
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixListener> {
         current_reactor()?;
-        let bound = Server::bind_addr(address);
-        let bound = bound.map_err(|error| during("bind", Unix::name(address), error))?;
-        Listener::register(bound, Location::caller())
+        let site = Location::caller();
+        let listen = || {
+            let bound = Server::bind_addr(address);
+            let bound = bound.map_err(|error| during("bind", Unix::name(address), error))?;
+            Listener::register(bound, site)
+        };
+        trace_listen(|| Unix::name(address).unwrap_or_default(), listen)
     }
 }
 
