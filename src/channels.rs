@@ -5,11 +5,14 @@
 //! |---|---|---|
 //! | [`NET_CLIENT_SOCKET`] | a stream is about to connect | `net.client.socket` |
 //! | [`NET_SERVER_SOCKET`] | a listener has accepted a stream | `net.server.socket` |
-//! | [`NET_SERVER_LISTEN`] | a server begins to listen, does, or fails | `tracing:net.server.listen` |
+//! | [`NET_SERVER_LISTEN`] | a server begins to listen, or fails | `tracing:net.server.listen` |
 //! | [`UDP_SOCKET`] | a datagram socket was made | `udp.socket` |
 //! | [`CHILD_PROCESS_SPAWN`] | a program is started, or cannot be | `tracing:child_process.spawn` |
 //! | [`TASK_SPAWN`], [`TASK_COMPLETE`], [`TASK_PANIC`], [`TASK_ABORT`] | the life of tasks | |
 //! | [`TIMER_START`], [`TIMER_FIRE`], [`TIMER_CLEAR`] | the life of timeouts and intervals | |
+//!
+//! With the feature `http` there are seven more, for requests to servers and of clients: see
+//! `http::channels`.
 //!
 //! A [`Channel`](crate::diagnostics_channel::Channel) without subscribers costs one load and one
 //! branch, and nothing is published around polls. Subscriptions belong to the thread that makes
@@ -32,5 +35,7 @@
 //! assert_eq!(longest.get(), Duration::from_secs(9));
 //! ```
 
+#[cfg(feature = "http")]
+pub use crate::http::channels::*;
 pub use lunation_executor::channels::*;
 pub use lunation_reactor::net::channels::*;

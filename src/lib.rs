@@ -93,8 +93,6 @@ pub use lunation_context::{
     execution_async_resource, hooks, snapshot, trigger_async_id,
 };
 
-pub mod channels;
-
 /// The whole of the context crate, for integrations.
 pub use lunation_context as context;
 
@@ -135,6 +133,8 @@ pub mod hyper {
 
 #[cfg(feature = "http")]
 pub mod http;
+
+pub mod channels;
 
 /// Makes a future `Send` for an interface that demands it, though it stays on this thread.
 ///

@@ -13,10 +13,10 @@
 //! use std::{cell::RefCell, rc::Rc};
 //!
 //! let log = Rc::new(RefCell::new(Vec::new()));
-//! let [spawned, completed, panicked] = [(); 3].map(|()| log.clone());
+//! let [spawned, done, panicked] = [(); 3].map(|()| log.clone());
 //! let _subscriptions = [
 //!     TASK_SPAWN.subscribe(move |task, _| spawned.borrow_mut().push(format!("+{}", task.id()))),
-//!     TASK_COMPLETE.subscribe(move |task, _| completed.borrow_mut().push(format!("-{}", task.id()))),
+//!     TASK_COMPLETE.subscribe(move |task, _| done.borrow_mut().push(format!("-{}", task.id()))),
 //!     TASK_PANIC.subscribe(move |task, _| panicked.borrow_mut().push(task.message.clone())),
 //! ];
 //! Runtime::new().block_on(async {

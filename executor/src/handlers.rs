@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 type Listener<T> = Box<dyn Fn(&T)>;
+type Decider = Box<dyn Fn(&Unhandled) -> UnhandledPanic>;
 /// Answers whether it has handled the failure.
 pub(crate) type Capture = Rc<dyn Fn(&Unhandled) -> bool>;
 
@@ -15,7 +16,7 @@ pub(crate) type Capture = Rc<dyn Fn(&Unhandled) -> bool>;
 #[derive(Default)]
 pub(crate) struct Handlers {
     pub(crate) monitors: Vec<Listener<Unhandled>>,
-    pub(crate) unhandled: Option<Box<dyn Fn(&Unhandled) -> UnhandledPanic>>,
+    pub(crate) unhandled: Option<Decider>,
     pub(crate) rejection: Option<Listener<Unhandled>>,
     pub(crate) mode: UnhandledRejections,
     pub(crate) warning: Option<Listener<Warning>>,
@@ -89,8 +90,8 @@ impl Handlers {
         Some(captures.remove(place))
     }
 
-    /// Gives a warning to the handler, and a panic of it to `fail`. False: nobody wants this one, or
-    /// it comes from the handler itself, which must not go round for ever.
+    /// Gives a warning to the handler, and a panic of it to `fail`. False: nobody wants this one,
+    /// or it comes from the handler itself, which must not go round for ever.
     pub(crate) fn warn(&self, warning: &Warning, fail: impl FnOnce(Box<dyn Any + Send>)) -> bool {
         let Some(handler) = self.warning.as_ref().filter(|_| !self.is_warning.get()) else {
             return false;

@@ -90,9 +90,16 @@ impl<S: Source> Io<S> {
         self.source.as_ref().expect("the source is there until the handle is taken apart")
     }
 
-    /// The id of its async resource. Works on every thread.
+    /// The id of its async resource. Works on every thread; elsewhere it is the first one, should a
+    /// pool have changed it.
     pub(crate) fn async_id(&self) -> AsyncId {
-        self.id
+        let resource = self.reactor().ok().and_then(|reactor| reactor.resource(self.key));
+        resource.map_or(self.id, |resource| resource.id())
+    }
+
+    /// The number of its runtime.
+    pub(crate) fn runtime(&self) -> u64 {
+        self.runtime
     }
 
     /// Its async resource.

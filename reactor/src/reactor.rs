@@ -348,7 +348,12 @@ impl Reactor {
 
     /// The source's async resource.
     pub(crate) fn resource(&self, key: Key) -> Option<Rc<Resource>> {
-        self.slots.borrow_mut().change(key, |slot| slot.resource())
+        self.change(key, |slot| slot.resource())
+    }
+
+    /// Changes a slot. `f` must run no code of users: the slots are borrowed.
+    pub(crate) fn change<R>(&self, key: Key, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
+        self.slots.borrow_mut().change(key, f)
     }
 
     /// Notes that `listener` accepted a connection, and returns its resource.

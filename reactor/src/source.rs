@@ -116,7 +116,7 @@ impl Slot {
             readers: take(&mut self.readers, Direction::Read),
             writers: take(&mut self.writers, Direction::Write),
             connected: self.connecting.take_if(|_| event.has(Direction::Write)),
-            resource: (self.dispatch == Dispatch::InResource).then(|| self.resource.clone()),
+            resource: self.used(),
         }
     }
 
@@ -144,6 +144,25 @@ impl Slot {
             request.destroy();
         }
         self.resource.destroy();
+    }
+
+    /// Between two users of a pool: nobody's events, nobody's wait. Returns what is to be ended.
+    pub(crate) fn check_in(&mut self) -> Rc<Resource> {
+        self.refed = false;
+        self.dispatch = Dispatch::Silent;
+        self.resource.clone()
+    }
+
+    /// It belongs to a new user of a pool. Returns what it was before.
+    pub(crate) fn check_out(&mut self, resource: Rc<Resource>) -> Rc<Resource> {
+        self.refed = true;
+        self.dispatch = Dispatch::InResource;
+        std::mem::replace(&mut self.resource, resource)
+    }
+
+    /// The resource, unless it lies in a pool.
+    pub(crate) fn used(&self) -> Option<Rc<Resource>> {
+        (self.dispatch == Dispatch::InResource).then(|| self.resource.clone())
     }
 
     /// Sets whether operations that wait for it keep the loop alive.

@@ -8,6 +8,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::{Response, StatusCode};
 use pin_project_lite::pin_project;
 
+use crate::http::channels;
 use crate::http::flow::Flow;
 
 const PANICKED: &str = "the response body panicked";
@@ -44,6 +45,7 @@ impl<F> Answer<F> {
 impl<F, B, E> Future for Answer<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
 {
     type Output = Result<Response<AnswerBody<B>>, E>;
 
@@ -56,6 +58,12 @@ where
             let polled = this.future.as_mut().as_pin_mut()?.poll(cx);
             if polled.is_ready() {
                 this.future.set(None);
+            }
+            if let Poll::Ready(Ok(response)) = &polled {
+                channels::server_response(response.status());
+                if response.body().is_end_stream() {
+                    channels::server_finish();
+                }
             }
             Some(polled)
         });
@@ -125,9 +133,19 @@ where
         let mut this = self.project();
         let Some(flow) = this.flow.as_ref() else { return Poll::Ready(None) };
         let polled = flow.run(|| {
-            let body = this.body.as_mut().as_pin_mut()?;
+            let mut body = this.body.as_mut().as_pin_mut()?;
             // The error too may be a value of the request.
-            Some(body.poll_frame(cx).map_err(Into::into))
+            let polled = body.as_mut().poll_frame(cx).map_err(Into::into);
+            // Of a body that says it has ended hyper does not ask for the end.
+            let has_ended = match &polled {
+                Poll::Ready(Some(Ok(_))) => body.is_end_stream(),
+                Poll::Ready(end) => end.is_none(),
+                Poll::Pending => false,
+            };
+            if has_ended {
+                channels::server_finish();
+            }
+            Some(polled)
         });
         let frame = match polled.map(|polled| polled.unwrap_or(Poll::Ready(None))) {
             Some(Poll::Ready(Some(Ok(frame)))) => return Poll::Ready(Some(Ok(frame))),

@@ -18,6 +18,7 @@ use lunation_context::{AsyncId, Frame};
 use lunation_reactor::net::TcpStream;
 
 use crate::http::answer::{Answer, AnswerBody};
+use crate::http::channels;
 use crate::http::deadline::{HeadTimer, Progress};
 use crate::http::failure::Failure;
 use crate::http::flow::{Flow, Report};
@@ -107,6 +108,7 @@ struct Requests<S> {
 impl<S, B> Service<Request<Incoming>> for Requests<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
+    B: Body,
 {
     type Response = Response<AnswerBody<B>>;
     type Error = S::Error;
@@ -118,6 +120,7 @@ where
         let frame = shared.frame.clone();
         let flow = Flow::begin(shared.site, self.socket, frame, shared.report.clone());
         let future = flow.run(|| {
+            channels::server_start(request.method(), request.uri());
             let request = match &shared.on_request {
                 Some(on_request) => {
                     let (parts, body) = request.into_parts();

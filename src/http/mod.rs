@@ -1,10 +1,11 @@
-//! An HTTP/1.1 server on hyper in which each request is an async resource.
+//! An HTTP/1.1 server and client on hyper in which each request is an async resource.
 //!
 //! [`serve`] answers the connections of a listener with a hyper service. One request is one
 //! `HTTPINCOMINGMESSAGE` resource, whose trigger is its socket, and one flow: the service's call,
 //! its future, the response body, which hyper polls after the future has ended, and the drops of
 //! all of them run in it. So a store that is set at the beginning of a request is read everywhere
-//! in it and in nothing else, on one keep-alive connection as on many.
+//! in it and in nothing else, on one keep-alive connection as on many. A [`Client`] does the same
+//! for the requests that are sent; what both tell is in [`channels`].
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -37,6 +38,8 @@
 //! ```
 
 // In reading order: a module imports only from the ones above it.
+pub mod channels;
+
 mod failure;
 
 mod flow;
@@ -52,6 +55,9 @@ mod connection;
 
 mod server;
 
+mod client;
+
 pub use answer::{Answer, AnswerBody};
+pub use client::{Client, ClientBuilder, Error, ResponseBody};
 pub use failure::Failure;
 pub use server::{Serve, serve};

@@ -8,6 +8,7 @@ mod example;
 mod flow;
 mod panics;
 mod program;
+mod requests;
 mod stop;
 mod support;
 mod upgrade;

@@ -54,6 +54,13 @@ pub(crate) const GLOBALS: &[(&str, &str)] = &[
     ("reactor/src/reactor.rs", "REACTOR"),
     ("reactor/src/release.rs", "INBOXES"),
     ("reactor/src/release.rs", "NEXT_RUNTIME_ID"),
+    ("src/http/channels.rs", "HTTP_CLIENT_REQUEST_CREATED"),
+    ("src/http/channels.rs", "HTTP_CLIENT_REQUEST_ERROR"),
+    ("src/http/channels.rs", "HTTP_CLIENT_REQUEST_START"),
+    ("src/http/channels.rs", "HTTP_CLIENT_RESPONSE_FINISH"),
+    ("src/http/channels.rs", "HTTP_SERVER_REQUEST_START"),
+    ("src/http/channels.rs", "HTTP_SERVER_RESPONSE_CREATED"),
+    ("src/http/channels.rs", "HTTP_SERVER_RESPONSE_FINISH"),
 ];
 
 /// How often the word stands in a file, by what it introduces.

@@ -140,11 +140,7 @@ impl<F: Future> TaskCell<F> {
     #[cold]
     #[inline(never)]
     unsafe fn fail(&self, core: &Core, error: JoinError) -> Ending {
-        let activation = &self.task.header.activation;
-        match &error {
-            JoinError::Cancelled => channels::tell_task(&channels::TASK_ABORT, activation),
-            JoinError::Panicked(payload) => channels::tell_panic(activation, &**payload),
-        }
+        error.tell_of(&self.task.header.activation);
         // SAFETY: the contract is the same.
         unsafe { self.finish(core, Err(error)) }
     }

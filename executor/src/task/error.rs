@@ -1,6 +1,8 @@
 //! Why a task has no output.
 
+use crate::channels;
 use crate::unhandled::panic_message;
+use lunation_context::Activation;
 use std::any::Any;
 use std::fmt;
 
@@ -13,6 +15,14 @@ pub enum JoinError {
 }
 
 impl JoinError {
+    /// Tells the diagnostics channels that a task ends with this.
+    pub(crate) fn tell_of(&self, task: &Activation) {
+        match self {
+            JoinError::Cancelled => channels::tell_task(&channels::TASK_ABORT, task),
+            JoinError::Panicked(payload) => channels::tell_panic(task, &**payload),
+        }
+    }
+
     /// Whether the task was cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, JoinError::Cancelled)

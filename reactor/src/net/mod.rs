@@ -57,6 +57,8 @@ mod tcp;
 
 mod socket;
 
+mod pooled;
+
 #[cfg(feature = "futures-io")]
 mod futures_traits;
 #[cfg(feature = "hyper")]
@@ -74,6 +76,7 @@ mod udp_options;
 
 pub use family::{Family, Tcp};
 pub use listener::Listener;
+pub use pooled::PooledSocket;
 pub use socket::TcpSocket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Reader, ReuniteError, WriteHalf, Writer};
 pub use stream::Stream;
