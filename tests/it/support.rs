@@ -73,6 +73,22 @@ pub(crate) fn alone(test: &str) -> bool {
     false
 }
 
+/// What a child process of [`in_child_with`] is to do; None in the test itself.
+pub(crate) fn case() -> Option<String> {
+    std::env::var(CASE).ok()
+}
+
+const CASE: &str = "LUNATION_TEST_CASE";
+
+/// Runs `test` of this binary in a process of its own, where [`case`] is set; how that has ended.
+pub(crate) fn in_child_with(test: &str, case: &str) -> std::process::Output {
+    let this = std::env::current_exe().expect("the test binary");
+    let mut child = std::process::Command::new(this);
+    child.args(["--exact", test, "--nocapture"]).env(CASE, case);
+    // Its failures are wanted, their backtraces are not.
+    child.env("RUST_BACKTRACE", "0").output().expect("the test binary runs")
+}
+
 /// Adds what hooks see: kind and creating file of each new resource, and the events without ids.
 pub(crate) struct HookEvents(pub(crate) Journal);
 

@@ -7,13 +7,18 @@ mod async_local_storage;
 mod async_local_storage_more;
 mod async_resource;
 mod channels;
+mod channels_builtin;
 mod channels_tracing;
+mod failures;
 mod hooks;
 mod hooks_ids;
 mod hooks_list;
+mod http;
+mod http_agent;
 mod immediates;
 mod process;
 mod promises;
+mod rejections;
 #[cfg(unix)]
 mod signals;
 mod support;
