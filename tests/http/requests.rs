@@ -334,3 +334,74 @@ fn the_request_is_triggered_by_the_call_and_ends_with_the_response() {
     });
     hook.disable();
 }
+
+#[test]
+fn what_a_server_does_wrong_is_an_error_and_the_client_goes_on() {
+    run(async {
+        let (address, _) = scripted(&["", "not http at all\r\n\r\n", KEPT]).await;
+        let client = Client::builder().max_sockets(1).build();
+        let closed = client.request(get(address, "/")).await.expect_err("it is closed");
+        let why = closed.to_string();
+        assert!(why.starts_with(&format!("GET http://{address}/: ")), "{why}");
+        assert!(closed.as_hyper().is_some_and(|error| error.is_incomplete_message()), "{why}");
+        let garbage = client.request(get(address, "/")).await.expect_err("it is no response");
+        assert!(garbage.as_hyper().is_some_and(|error| error.is_parse()), "{garbage}");
+        let response = client.request(get(address, "/")).await.expect("a response");
+        assert_eq!(finish(response).await, "ok");
+    });
+}
+
+#[test]
+fn a_response_that_is_dropped_gives_its_socket_back_or_closes_it() {
+    const MANY: usize = 1 << 20;
+    run(async {
+        let (listener, address) = listen().await;
+        let accepted = Rc::new(Cell::new(0));
+        let count = accepted.clone();
+        drop(spawn(async move {
+            loop {
+                let mut stream = one(&listener).await;
+                count.set(count.get() + 1);
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {MANY}\r\n\r\n");
+                stream.write_all(head.as_bytes()).await.expect("the client reads");
+                // Until the client has enough.
+                while stream.write_all(&[b'x'; 1000]).await.is_ok() {}
+            }
+        }));
+        let client = Client::builder().max_sockets(1).build();
+        for round in 1..=2 {
+            let response = client.request(get(address, "/")).await.expect("a response");
+            assert_eq!(accepted.get(), round);
+            let mut body = response.into_body();
+            assert!(!body.chunk().await.expect("not the end").expect("a chunk").is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_store_may_use_the_client_when_the_pool_drops_it() {
+    /// Asks the client for more when the context of a request ends.
+    struct Asks(Client, SocketAddr, Rc<RefCell<Vec<bool>>>);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            self.0.close_idle();
+            let (sent, log) = (self.0.request(get(self.1, "/")), self.2.clone());
+            drop(spawn(async move {
+                let is_answered = sent.await.is_ok();
+                log.borrow_mut().push(is_answered);
+            }));
+        }
+    }
+    static ASKS: AsyncLocalStorage<Asks> = AsyncLocalStorage::new();
+    run(async {
+        let server = start(|_| async { text("ok") }, |server| server).await;
+        let (client, log) = (Client::builder().max_sockets(1).build(), Rc::default());
+        let asks = Asks(client.clone(), server.address, Rc::clone(&log));
+        let sent = ASKS.run(asks, || client.request(get(server.address, "/")));
+        finish(sent.await.expect("a response")).await;
+        while log.borrow().is_empty() {
+            time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        assert_eq!(*log.borrow(), [true]);
+    });
+}

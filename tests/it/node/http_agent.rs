@@ -10,8 +10,9 @@ use std::rc::Rc;
 #[test]
 fn test_graph_http() {
     // Node: async-hooks/test-graph.http. Assertions: 5 there (a graph of 8 nodes), 7 here; left
-    // out: must-calls (4), Timeout and SHUTDOWNWRAP, which are no resources here. DIFFERENCE: there
-    // is no callback of listening that the client could be triggered by: it is by who asks.
+    // out: must-calls (4), Timeout, which is no resource here, and SHUTDOWNWRAP: the end comes with
+    // the test's. DIFFERENCE: there is no callback of listening that the client could be triggered
+    // by: it is by who asks.
     let seen = Activities::enabled();
     run(async {
         let to = start(|_| async { answer("") }).await;
