@@ -44,8 +44,15 @@ impl Clock {
     }
 
     /// Time from the start to `instant`, zero if it is earlier.
+    #[inline]
     pub(crate) fn since_start(&self, instant: Instant) -> Duration {
         instant.saturating_duration_since(self.start)
+    }
+
+    /// As [`Clock::since_start`], in whole milliseconds, rounded up.
+    #[inline]
+    pub(crate) fn ceil_at(&self, instant: Instant) -> Millis {
+        ceil(self.since_start(instant))
     }
 
     /// Moves a virtual clock on. False, and nothing done, for a real one.
@@ -59,12 +66,12 @@ impl Clock {
 /// Whole milliseconds in `duration`, rounded down.
 #[inline]
 pub(crate) fn floor(duration: Duration) -> Millis {
-    duration.as_secs().saturating_mul(1000).saturating_add(u64::from(duration.subsec_millis()))
+    duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis().into())
 }
 
 /// Whole milliseconds that are not less than `duration`.
 #[inline]
 pub(crate) fn ceil(duration: Duration) -> Millis {
-    let partial = u64::from(!duration.subsec_nanos().is_multiple_of(1_000_000));
-    floor(duration).saturating_add(partial)
+    let partial = duration.subsec_nanos().div_ceil(1_000_000);
+    duration.as_secs().saturating_mul(1000).saturating_add(partial.into())
 }

@@ -83,6 +83,21 @@ pub(crate) fn current() -> Rc<EventLoop> {
     try_current().expect(OUTSIDE)
 }
 
+/// Calls `f` with the loop this thread is inside of, without counting a reference. `f` must not run
+/// user code: that may enter another loop.
+pub(crate) fn try_with<R>(f: impl FnOnce(&EventLoop) -> R) -> Option<R> {
+    LOOP.try_with(|current| current.borrow().as_deref().map(f)).ok().flatten()
+}
+
+/// As [`try_with`].
+///
+/// # Panics
+/// Outside of a loop.
+#[track_caller]
+pub(crate) fn with<R>(f: impl FnOnce(&EventLoop) -> R) -> R {
+    try_with(f).expect(OUTSIDE)
+}
+
 /// Calls `f` with the core this thread is inside of: the fast way to the queues.
 ///
 /// # Panics

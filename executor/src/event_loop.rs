@@ -182,7 +182,7 @@ impl EventLoop {
         self.note_ages(now);
         let mut first = true;
         while !self.core.budget.is_stopped() {
-            let list = self.timers.borrow().first_due(now);
+            let list = self.timers.borrow_mut().first_due(now);
             let Some(list) = list else { break };
             if !first {
                 self.core.drain();
@@ -198,19 +198,8 @@ impl EventLoop {
     fn serve(&self, list: ListKey, now: Millis) {
         let mut first = true;
         while !self.core.budget.is_stopped() {
-            let next = {
-                let timers = self.timers.borrow();
-                timers.first_of(list).zip(timers.duration(list))
-            };
-            let Some(((key, start), ms)) = next else {
-                self.timers.borrow_mut().remove_if_empty(list);
-                return;
-            };
-            let expiry = start.saturating_add(ms);
-            if expiry > now {
-                self.timers.borrow_mut().postpone(list, expiry.max(now + 1));
-                return;
-            }
+            let next = self.timers.borrow_mut().next_due(list, now);
+            let Some(key) = next else { return };
             if !first {
                 self.core.drain();
                 if self.core.budget.is_stopped() {
@@ -319,7 +308,7 @@ impl EventLoop {
 
     /// When the first timer list expires, on the loop's clock.
     pub(crate) fn next_expiry(&self) -> Option<Duration> {
-        self.timers.borrow().next_expiry().map(Duration::from_millis)
+        self.timers.borrow_mut().next_expiry().map(Duration::from_millis)
     }
 
     /// Whether anything is left that keeps `run_to_idle` going.

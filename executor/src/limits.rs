@@ -20,6 +20,14 @@ pub(crate) const POOL_CLASS_BYTES: usize = 32;
 /// Number of size classes; larger cells are not pooled.
 pub(crate) const POOL_CLASSES: usize = 64;
 
+/// Empty lists of timers, one per duration, that may stand by for the next timer of their duration.
+/// As many different timeouts can be in use by turns without a list being made; 100 KiB. Few in
+/// the unit tests, which are to see them purged.
+pub(crate) const GONE_TIMER_LISTS: usize = if cfg!(test) { 2 } else { 1024 };
+
+/// Timers for which there is place at first, and more than a quarter each time.
+pub(crate) const TIMER_RESERVE: usize = 64;
+
 /// References to one task that may exist before the process is aborted: forgotten wakers must not
 /// be able to overflow a count.
 pub(crate) const MAX_REFERENCES: u32 = 1 << 30;

@@ -1,23 +1,23 @@
 //! Futures of time.
 
-use crate::clock;
+use crate::clock::{self, Millis};
 use crate::current;
 use crate::event_loop::EventLoop;
 use crate::job::Timer;
-use crate::timers::lists::TimerKey;
+use crate::task::waker::clone_own;
+use crate::timers::lists::{Lists, TimerKey};
 use lunation_reactor::release::{self, Released};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// The present time on the loop's clock: std's, or the virtual one. Tokio: `time::Instant::now`.
 /// Outside of a runtime it is [`Instant::now`].
 pub fn now() -> Instant {
-    current::try_current().map_or_else(Instant::now, |event_loop| event_loop.clock.now())
+    current::try_with(|event_loop| event_loop.clock.now()).unwrap_or_else(Instant::now)
 }
 
 /// Moves a virtual clock on by `duration`. What has become due fires in the next timers phase.
@@ -28,7 +28,7 @@ pub fn now() -> Instant {
 /// ([`Builder::start_paused`](crate::Builder::start_paused)).
 #[track_caller]
 pub fn advance(duration: Duration) {
-    let moved = current::current().clock.advance(duration);
+    let moved = current::with(|event_loop| event_loop.clock.advance(duration));
     assert!(
         moved,
         "time::advance needs a virtual clock: build the runtime with start_paused(true)"
@@ -60,9 +60,10 @@ pub fn advance(duration: Duration) {
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    let event_loop = current::current();
-    let now = event_loop.clock.elapsed();
-    Sleep::start(&event_loop, now, duration)
+    current::with(|event_loop| {
+        let now = event_loop.clock.now();
+        Sleep::start(event_loop, now, now.checked_add(duration), duration)
+    })
 }
 
 /// Waits until `deadline`; at once if it has passed. Tokio: `time::sleep_until`.
@@ -74,10 +75,11 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Cancel safe.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    let event_loop = current::current();
-    let now = event_loop.clock.elapsed();
-    let duration = event_loop.clock.since_start(deadline).saturating_sub(now);
-    Sleep::start(&event_loop, now, duration)
+    current::with(|event_loop| {
+        let now = event_loop.clock.now();
+        let duration = deadline.saturating_duration_since(now);
+        Sleep::start(event_loop, now, Some(deadline.max(now)), duration)
+    })
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
@@ -91,10 +93,16 @@ pub struct Sleep {
 }
 
 impl Sleep {
-    fn start(event_loop: &EventLoop, now: Duration, duration: Duration) -> Sleep {
-        let deadline =
-            now.checked_add(duration).and_then(|deadline| event_loop.clock.instant(deadline));
-        Sleep { deadline, key: arm(event_loop, now, duration), runtime: event_loop.reactor.id() }
+    fn start(
+        event_loop: &EventLoop,
+        now: Instant,
+        deadline: Option<Instant>,
+        duration: Duration,
+    ) -> Sleep {
+        // Rounded up on both sides, so that it never ends early.
+        let (ms, start) = (clock::ceil(duration), event_loop.clock.ceil_at(now));
+        let key = arm(&mut event_loop.timers.borrow_mut(), ms, start);
+        Sleep { deadline, key, runtime: event_loop.reactor.id() }
     }
 
     /// When it ends. None if that is too far away for an [`Instant`].
@@ -104,8 +112,8 @@ impl Sleep {
 
     /// Whether it has ended. False in another runtime.
     pub fn is_elapsed(&self) -> bool {
-        self.event_loop()
-            .is_some_and(|event_loop| event_loop.timers.borrow_mut().payload(self.key).is_none())
+        self.with(|event_loop| event_loop.timers.borrow_mut().payload(self.key).is_none())
+            == Some(true)
     }
 
     /// Lets it end at `deadline` instead. The task that waits is woken then. Tokio: `Sleep::reset`.
@@ -114,18 +122,48 @@ impl Sleep {
     /// Outside of its runtime.
     #[track_caller]
     pub fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        let event_loop = self.event_loop().expect(FOREIGN);
-        let now = event_loop.clock.elapsed();
-        let duration = event_loop.clock.since_start(deadline).saturating_sub(now);
-        let (ms, start) = (clock::ceil(duration), clock::ceil(now));
         self.deadline = Some(deadline);
-        if !event_loop.timers.borrow_mut().restart_as(self.key, ms, start) {
-            self.key = arm(&event_loop, now, duration);
-        }
+        let key = self.with(|event_loop| {
+            let (clock, timers) = (&event_loop.clock, &mut *event_loop.timers.borrow_mut());
+            // Later than before, as nearly always: the clock is not even asked.
+            if timers.put_off(self.key, clock.ceil_at(deadline)) {
+                return self.key;
+            }
+            let now = clock.now();
+            let ms = clock::ceil(deadline.saturating_duration_since(now));
+            let start = clock.ceil_at(now);
+            if timers.restart_as(self.key, ms, start) { self.key } else { arm(timers, ms, start) }
+        });
+        self.key = key.expect(FOREIGN);
     }
 
-    fn event_loop(&self) -> Option<Rc<EventLoop>> {
-        current::try_current().filter(|event_loop| event_loop.reactor.id() == self.runtime)
+    /// Lets the timer wake `waker` if it is pending; what it was to wake before is in `spare` then.
+    /// None if the waker is not a task's and its clone is not in `spare`.
+    #[inline]
+    #[track_caller]
+    fn watch(&self, waker: &Waker, spare: &mut Option<Waker>) -> Option<Poll<()>> {
+        let watched = self.with(|event_loop| {
+            let mut timers = event_loop.timers.borrow_mut();
+            let Some(Timer::Wake(known)) = timers.payload(self.key) else {
+                return Some(Poll::Ready(()));
+            };
+            if known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                return Some(Poll::Pending);
+            }
+            let clone = spare.take().or_else(|| clone_own(waker))?;
+            *spare = known.replace(clone);
+            timers.set_refed(self.key, true);
+            Some(Poll::Pending)
+        });
+        watched.expect(FOREIGN)
+    }
+
+    /// Calls `f` with its loop, if this thread is inside of that. As [`current::with`].
+    fn with<R>(&self, f: impl FnOnce(&EventLoop) -> R) -> Option<R> {
+        current::try_with(|event_loop| {
+            (event_loop.reactor.id() == self.runtime).then(|| f(event_loop))
+        })
+        .flatten()
     }
 }
 
@@ -133,13 +171,8 @@ const FOREIGN: &str = "a Sleep was used outside of the runtime in which it was m
                        await it in the same runtime";
 
 /// Enters a timer that wakes nobody yet and does not keep the loop alive until it is polled.
-fn arm(event_loop: &EventLoop, now: Duration, duration: Duration) -> TimerKey {
-    if duration.is_zero() {
-        return TimerKey::NONE;
-    }
-    // Rounded up on both sides, so that it never ends early.
-    let (ms, start) = (clock::ceil(duration), clock::ceil(now));
-    event_loop.timers.borrow_mut().insert(ms, start, false, Timer::Wake(None))
+fn arm(timers: &mut Lists<Timer>, ms: Millis, start: Millis) -> TimerKey {
+    if ms == 0 { TimerKey::NONE } else { timers.insert(ms, start, false, Timer::Wake(None)) }
 }
 
 impl Future for Sleep {
@@ -147,34 +180,21 @@ impl Future for Sleep {
 
     #[track_caller]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let event_loop = self.event_loop().expect(FOREIGN);
-        match event_loop.timers.borrow_mut().payload(self.key) {
-            Some(Timer::Wake(Some(waker))) if waker.will_wake(context.waker()) => {
-                return Poll::Pending;
-            }
-            Some(_) => {}
-            None => return Poll::Ready(()),
-        }
-        // Outside of the borrow: a foreign waker may do anything when it is cloned or dropped.
-        let waker = context.waker().clone();
-        let mut timers = event_loop.timers.borrow_mut();
-        let Some(timer) = timers.payload(self.key) else { return Poll::Ready(()) };
-        let old = std::mem::replace(timer, Timer::Wake(Some(waker)));
-        timers.set_refed(self.key, true);
-        drop(timers);
-        drop(old);
-        Poll::Pending
+        // Outside of any borrow: a foreign waker may do anything when it is cloned or dropped.
+        let (waker, mut spare) = (context.waker(), None);
+        self.watch(waker, &mut spare).unwrap_or_else(|| {
+            spare = Some(waker.clone());
+            self.watch(waker, &mut spare).expect("there is a clone")
+        })
     }
 }
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        match self.event_loop() {
-            Some(event_loop) => {
-                let timer = event_loop.timers.borrow_mut().clear(self.key);
-                drop(timer);
-            }
-            None => release::release(self.runtime, Released::Timer(self.key.to_bits())),
+        let mut timer = None;
+        let clear = |event_loop: &EventLoop| timer = event_loop.timers.borrow_mut().clear(self.key);
+        if self.with(clear).is_none() {
+            release::release(self.runtime, Released::Timer(self.key.to_bits()));
         }
     }
 }

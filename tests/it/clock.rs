@@ -2,6 +2,7 @@
 
 use crate::support::{Journal, message, paused};
 use lunation::{Runtime, spawn, time};
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,54 @@ fn sleeps_of_zero_and_past_deadlines_end_at_once() {
         sleep.await;
         assert_eq!(time::now() - start, ms(3));
     });
+}
+
+/// A later end leaves the timer in its old place: nothing may be seen of that.
+#[test]
+fn a_sleep_that_is_reset_wakes_its_task_once_at_the_new_end() {
+    let (journal, runtime) = (Journal::default(), paused());
+    let start = runtime.block_on(async { time::now() });
+    let at = move || (time::now() - start).as_micros();
+    // Name, then when it ends, in microseconds: at first, and what that becomes at 3 ms.
+    let sleeps = [
+        ("later", 10_000, 15_000, 20_500),
+        ("earlier", 10_000, 6_000, 5_000),
+        ("same", 10_000, 10_000, 10_000),
+        ("past", 10_000, 30_000, 1_000),
+        ("back", 10_000, 30_000, 15_000),
+    ];
+    for (name, first, second, last) in sleeps {
+        let until = move |micros| start + Duration::from_micros(micros);
+        let mut sleep = Box::pin(runtime.enter(|| time::sleep_until(until(first))));
+        let journal = journal.clone();
+        let task = async move {
+            time::sleep_until(until(3_000)).await;
+            for end in [second, last] {
+                sleep.as_mut().reset(until(end));
+                assert_eq!(sleep.deadline(), Some(until(end)));
+            }
+            poll_fn(|context| {
+                journal.add(format!("{name} polled {}", at()));
+                sleep.as_mut().poll(context)
+            })
+            .await;
+        };
+        runtime.enter(|| drop(spawn(task)));
+    }
+    runtime.run_to_idle();
+    let expected = [
+        "later polled 3000",
+        "earlier polled 3000",
+        "same polled 3000",
+        "past polled 3000",
+        "back polled 3000",
+        "past polled 3000",
+        "earlier polled 5000",
+        "same polled 10000",
+        "back polled 15000",
+        "later polled 21000",
+    ];
+    assert_eq!(journal.take(), expected.join(" "));
 }
 
 #[test]

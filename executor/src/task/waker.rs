@@ -11,7 +11,7 @@ use crate::task::queue::{Core, Message, TaskMessage, Verb};
 use lunation_context::Activation;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 
 /// One table for all tasks of the program, so that `will_wake` works.
@@ -26,6 +26,13 @@ pub(crate) unsafe fn borrowed(task: NonNull<TaskHeader>) -> ManuallyDrop<Waker> 
     // SAFETY: the table is written for pointers to task headers; the reference that `Waker` would
     // give back on drop is never taken, and never given back (ManuallyDrop).
     ManuallyDrop::new(unsafe { Waker::new(task.as_ptr().cast_const().cast(), &VTABLE) })
+}
+
+/// A clone of a task's waker, which runs no user code. None for any other waker: cloning that may
+/// do anything.
+#[inline]
+pub(crate) fn clone_own(waker: &Waker) -> Option<Waker> {
+    ptr::eq(waker.vtable(), &VTABLE).then(|| waker.clone())
 }
 
 /// The task behind a waker's data pointer.

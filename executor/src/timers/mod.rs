@@ -1,6 +1,6 @@
 //! The timers of a loop, as data: nothing here runs user code.
 
-mod heap;
+mod hash;
 
 pub(crate) mod lists;
 

@@ -1,8 +1,7 @@
-//! The timer lists and their heap against models that search vectors.
+//! The timer lists against a model that searches vectors.
 
 use crate::clock::Millis;
-use crate::timers::heap::{Heap, Item};
-use crate::timers::lists::{ListKey, Lists, TimerKey};
+use crate::timers::lists::{Lists, TimerKey};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -12,6 +11,7 @@ enum Step {
     Insert(Millis, bool),
     Restart(usize),
     RestartAs(usize, Millis),
+    PutOff(usize, Millis),
     Clear(usize),
     SetRefed(usize, bool),
     /// Serves what is due after so many milliseconds; each timer that fires runs one of the
@@ -25,6 +25,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (ms(), any::<bool>()).prop_map(|(ms, refed)| Step::Insert(ms, refed)),
         2 => any::<usize>().prop_map(Step::Restart),
         2 => (any::<usize>(), ms()).prop_map(|(timer, ms)| Step::RestartAs(timer, ms)),
+        2 => (any::<usize>(), 0..8_u64).prop_map(|(timer, ms)| Step::PutOff(timer, ms)),
         2 => any::<usize>().prop_map(Step::Clear),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(timer, on)| Step::SetRefed(timer, on)),
     ];
@@ -44,10 +45,18 @@ struct Naive {
 
 struct NaiveList {
     ms: Millis,
+    made: u64,
     expiry: Millis,
     sequence: u64,
-    /// Timer, start, whether it keeps the loop alive.
-    timers: Vec<(usize, Millis, bool)>,
+    timers: Vec<NaiveTimer>,
+}
+
+#[derive(Clone, Copy)]
+struct NaiveTimer {
+    timer: usize,
+    start: Millis,
+    refed: bool,
+    put_off: bool,
 }
 
 impl Naive {
@@ -59,18 +68,19 @@ impl Naive {
     fn insert(&mut self, timer: usize, ms: Millis, start: Millis, refed: bool) {
         if !self.lists.iter().any(|list| list.ms == ms) {
             let (expiry, sequence) = (start + ms, self.next());
-            self.lists.push(NaiveList { ms, expiry, sequence, timers: Vec::new() });
+            let timers = Vec::new();
+            self.lists.push(NaiveList { ms, made: sequence, expiry, sequence, timers });
         }
         let list = self.lists.iter_mut().find(|list| list.ms == ms);
-        list.expect("it was made").timers.push((timer, start, refed));
+        let timer = NaiveTimer { timer, start, refed, put_off: false };
+        list.expect("it was made").timers.push(timer);
     }
 
     /// Takes a timer out; its list stays.
     fn unlink(&mut self, timer: usize) -> Option<(Millis, bool)> {
         self.lists.iter_mut().find_map(|list| {
-            let place = list.timers.iter().position(|(other, ..)| *other == timer)?;
-            let (_, _, refed) = list.timers.remove(place);
-            Some((list.ms, refed))
+            let place = list.timers.iter().position(|other| other.timer == timer)?;
+            Some((list.ms, list.timers.remove(place).refed))
         })
     }
 
@@ -94,9 +104,49 @@ impl Naive {
         }
     }
 
+    /// Later than before, it stays where it is, but is due then.
+    fn put_off(&mut self, timer: usize, due: Millis) -> bool {
+        let timers = self.lists.iter_mut().flat_map(|list| {
+            let ms = list.ms;
+            list.timers.iter_mut().map(move |timer| (ms, timer))
+        });
+        for (ms, found) in timers.filter(|(_, other)| other.timer == timer) {
+            if due >= found.start + ms {
+                found.start = due - ms;
+                found.put_off = true;
+                return true;
+            }
+        }
+        false
+    }
+
     fn set_refed(&mut self, timer: usize, on: bool) {
         let timers = self.lists.iter_mut().flat_map(|list| &mut list.timers);
-        timers.filter(|(other, ..)| *other == timer).for_each(|(_, _, refed)| *refed = on);
+        timers.filter(|other| other.timer == timer).for_each(|other| other.refed = on);
+    }
+
+    /// The first timer of the list if it is due; else the end of this list's turn.
+    fn next_due(&mut self, served: u64, now: Millis) -> Option<usize> {
+        loop {
+            let list = self.lists.iter_mut().find(|list| list.made == served)?;
+            let ms = list.ms;
+            let Some(first) = list.timers.first().copied() else {
+                self.remove_if_empty(ms);
+                return None;
+            };
+            let due = first.start + ms;
+            if due <= now {
+                return Some(first.timer);
+            }
+            if first.put_off {
+                self.restart(first.timer, Some(due - now), now);
+                continue;
+            }
+            list.expiry = due.max(now + 1);
+            self.sequence += 1;
+            list.sequence = self.sequence;
+            return None;
+        }
     }
 
     fn first(&mut self) -> Option<&mut NaiveList> {
@@ -104,7 +154,7 @@ impl Naive {
     }
 
     fn refed(&self) -> usize {
-        self.lists.iter().flat_map(|list| &list.timers).filter(|(_, _, refed)| *refed).count()
+        self.lists.iter().flat_map(|list| &list.timers).filter(|timer| timer.refed).count()
     }
 }
 
@@ -135,6 +185,12 @@ impl Pair {
                 let Some(timer) = choose(pick) else { return Ok(()) };
                 self.real.restart_as(self.keys[timer], *ms, self.now);
                 self.naive.restart(timer, Some(*ms), self.now);
+            }
+            Step::PutOff(pick, ms) => {
+                let Some(timer) = choose(pick) else { return Ok(()) };
+                let due = self.now + ms;
+                let done = self.real.put_off(self.keys[timer], due);
+                prop_assert_eq!(done, self.naive.put_off(timer, due));
             }
             Step::Clear(pick) => {
                 let Some(timer) = choose(pick) else { return Ok(()) };
@@ -170,54 +226,22 @@ impl Pair {
         callbacks: &mut impl Iterator<Item = &'a Step>,
     ) -> Result<(), TestCaseError> {
         while let Some(list) = self.real.first_due(self.now) {
-            let (expiry, ms) = self.naive.first().map(|list| (list.expiry, list.ms)).unzip();
+            let (expiry, made) = self.naive.first().map(|list| (list.expiry, list.made)).unzip();
             prop_assert!(expiry.is_some_and(|expiry| expiry <= self.now));
-            prop_assert_eq!(self.real.duration(list), ms);
-            self.serve_list(list, ms.unwrap_or(0), callbacks)?;
+            // A list that a callback removes has gone, also if one of its duration is made anew.
+            let made = made.unwrap_or(0);
+            while let Some(key) = self.real.next_due(list, self.now) {
+                let timer = self.naive.next_due(made, self.now);
+                prop_assert_eq!(self.real.take(key), timer);
+                timer.and_then(|timer| self.naive.unlink(timer));
+                if let Some(step) = callbacks.next() {
+                    self.apply(step)?;
+                }
+            }
+            prop_assert_eq!(self.naive.next_due(made, self.now), None);
         }
         prop_assert!(self.naive.first().is_none_or(|list| list.expiry > self.now));
         Ok(())
-    }
-
-    fn serve_list<'a>(
-        &mut self,
-        list: ListKey,
-        ms: Millis,
-        callbacks: &mut impl Iterator<Item = &'a Step>,
-    ) -> Result<(), TestCaseError> {
-        // A list that a callback removes has gone, also if one of its duration is made anew.
-        let served = self.naive.first().map(|list| list.sequence);
-        loop {
-            let next = self.next_sequence();
-            let naive = self.naive.lists.iter_mut().find(|list| Some(list.sequence) == served);
-            let due = naive.as_ref().and_then(|list| list.timers.first().copied());
-            let real = self.real.first_of(list);
-            prop_assert_eq!(real.map(|(_, start)| start), due.map(|(_, start, _)| start));
-            let (Some((key, start)), Some((timer, ..)), Some(naive)) = (real, due, naive) else {
-                self.real.remove_if_empty(list);
-                self.naive
-                    .lists
-                    .retain(|list| Some(list.sequence) != served || !list.timers.is_empty());
-                return Ok(());
-            };
-            if start + ms > self.now {
-                let expiry = (start + ms).max(self.now + 1);
-                naive.expiry = expiry;
-                naive.sequence = next;
-                self.naive.sequence = next;
-                self.real.postpone(list, expiry);
-                return Ok(());
-            }
-            prop_assert_eq!(self.real.take(key), Some(timer));
-            naive.timers.remove(0);
-            if let Some(step) = callbacks.next() {
-                self.apply(step)?;
-            }
-        }
-    }
-
-    fn next_sequence(&self) -> u64 {
-        self.naive.sequence + 1
     }
 }
 
@@ -233,36 +257,24 @@ proptest! {
         prop_assert_eq!(pair.real.len(), 0);
     }
 
+    /// Keys of timers that have gone name nothing, whatever has taken their places.
     #[test]
-    fn the_heap_agrees_with_a_search(steps in vec((0..3_u8, 0..40_u64, any::<usize>()), 1..200)) {
-        let (mut heap, mut items) = (Heap::default(), Vec::<Item>::new());
-        let mut places = vec![usize::MAX; steps.len()];
-        for (list, (kind, expiry, pick)) in steps.into_iter().enumerate() {
-            let moved = |list: usize, place| places[list] = place;
-            let item = Item { expiry, sequence: list as u64, list };
-            match (kind, pick.checked_rem(items.len())) {
-                (1, Some(chosen)) => {
-                    let gone = items.swap_remove(chosen);
-                    heap.remove(places[gone.list], |list, place| places[list] = place);
-                }
-                (2, Some(chosen)) => {
-                    let item = Item { list: items[chosen].list, ..item };
-                    items[chosen] = item;
-                    let place = places[item.list];
-                    heap.replace(place, item, |list, place| places[list] = place);
-                }
-                _ => {
-                    items.push(item);
-                    heap.push(item, moved);
-                }
-            }
-            prop_assert_eq!(heap.first(), items.iter().min().copied());
+    fn taking_all_leaves_nothing(steps in vec(step(), 1..80)) {
+        let mut pair = Pair::default();
+        for step in &steps {
+            pair.apply(step)?;
         }
-        items.sort_unstable();
-        for item in items {
-            prop_assert_eq!(heap.first(), Some(item));
-            heap.remove(places[item.list], |list, place| places[list] = place);
+        let timers = pair.naive.lists.iter().flat_map(|list| &list.timers);
+        let mut timers: Vec<usize> = timers.map(|timer| timer.timer).collect();
+        let mut taken = pair.real.take_all();
+        timers.sort_unstable();
+        taken.sort_unstable();
+        prop_assert_eq!(taken, timers);
+        let again = pair.real.insert(1, pair.now, true, usize::MAX);
+        for key in &pair.keys {
+            prop_assert_eq!(pair.real.clear(*key), None);
         }
-        prop_assert_eq!(heap.first(), None);
+        prop_assert_eq!(pair.real.clear(again), Some(usize::MAX));
+        prop_assert_eq!((pair.real.len(), pair.real.refed()), (0, 0));
     }
 }
