@@ -27,6 +27,12 @@ pub(crate) struct Ages {
 }
 
 impl Ages {
+    /// Whether the last note says all: then no other is due.
+    #[inline]
+    pub(crate) fn is_noted(&self, number: u64) -> bool {
+        self.number.get() == number
+    }
+
     /// The count stands at `number`. To be called before the loop sleeps and after it has run
     /// something, with a clock that was read anyway.
     #[inline]

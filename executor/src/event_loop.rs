@@ -8,11 +8,13 @@ use crate::job::{Completable, Job, Timer};
 use crate::task::queue::{Core, Message};
 use crate::task::waker;
 use crate::timers::lists::{ListKey, Lists, TimerKey};
+use crate::unhandled::{Failing, Origin, Unhandled};
 use lunation_context::{
     Activation, EventEmitter, Frame, Resource, ResourceKind, hooks, newest_async_id,
 };
 use lunation_reactor::Reactor;
 use slab::Slab;
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::Location;
@@ -65,6 +67,15 @@ pub(crate) struct EventLoop {
     pub(crate) events: Rc<EventEmitter<RuntimeEvent>>,
 }
 
+/// The loop as something that fails: its activation is made only then.
+struct TheLoop;
+
+impl Failing for TheLoop {
+    fn failed(&self, origin: Origin, payload: Box<dyn Any + Send>) -> Unhandled {
+        Activation::of_loop().failed(origin, payload)
+    }
+}
+
 impl EventLoop {
     /// Runs every phase once. The order of these calls is the ordering contract of the runtime.
     ///
@@ -100,12 +111,8 @@ impl EventLoop {
             let released = self.timers.borrow_mut().clear(TimerKey::from_bits(key));
             self.guarded(|| drop(released));
         }
-        let mut batch = self.core.inbox.len();
-        while batch > 0 && !self.core.budget.is_stopped() {
-            batch -= 1;
-            if let Some(message) = self.core.inbox.pop() {
-                self.accept(message);
-            }
+        if !self.core.inbox.is_empty() {
+            self.accept_batch();
         }
         self.core.drain();
         if self.reactor.has_yielded() {
@@ -113,6 +120,17 @@ impl EventLoop {
             self.core.drain();
         }
         Ok(())
+    }
+
+    /// The messages of this moment: what they cause others to send waits for the next turn.
+    fn accept_batch(&self) {
+        let mut batch = self.core.inbox.len();
+        while batch > 0 && !self.core.budget.is_stopped() {
+            batch -= 1;
+            if let Some(message) = self.core.inbox.pop() {
+                self.accept(message);
+            }
+        }
     }
 
     /// One message. Wakes only append, so that a flood of them is one drain.
@@ -165,6 +183,9 @@ impl EventLoop {
 
     /// Close callbacks, the last issued first.
     fn run_closers(&self) {
+        if self.closers.borrow().is_empty() {
+            return;
+        }
         let mut batch = self.closers.take();
         while !self.core.budget.is_stopped() {
             let Some(job) = batch.pop() else { return };
@@ -178,6 +199,10 @@ impl EventLoop {
 
     /// Node's timers phase: list after list, each with all its due timers. The clock stands.
     pub(crate) fn run_timers(&self) {
+        // Then nobody needs to know what time it is.
+        if self.next_expiry().is_none() && self.ages_are_noted() {
+            return self.core.drain();
+        }
         let now = clock::floor(self.clock.elapsed());
         self.note_ages(now);
         let mut first = true;
@@ -230,7 +255,7 @@ impl EventLoop {
     /// Runs a step of the loop. A panicking waker, or a store that panics when a callback's
     /// context is dropped, is a failure of the loop, not its end.
     pub(crate) fn guarded(&self, step: impl FnOnce()) {
-        self.core.guard(&Activation::of_loop(), step);
+        self.core.guard(&TheLoop, step);
     }
 
     // ---- waiting ----
@@ -288,6 +313,11 @@ impl EventLoop {
         let rearm =
             self.reactor.next_rearm().map(|at| self.clock.since_start(at).saturating_sub(now));
         timer.into_iter().chain(rearm).min()
+    }
+
+    fn ages_are_noted(&self) -> bool {
+        self.births.is_noted(newest_async_id().get())
+            && self.waits.is_noted(self.reactor.waits_begun())
     }
 
     /// What was born since the last time was born by now.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_queue::SegQueue;
@@ -62,6 +62,9 @@ pub(crate) struct Inbox {
     /// A second handle to the selector: registering needs no borrow of the reactor's `Poll`.
     pub(crate) registry: Registry,
     waker: Waker,
+    /// The waker was used since the owner last looked at the selector. Set after the fact: while
+    /// it is not set, the selector has nothing of the waker's, or will be told again.
+    notified: AtomicBool,
     queue: SegQueue<Released>,
 }
 
@@ -73,6 +76,7 @@ impl Inbox {
             id: NEXT_RUNTIME_ID.fetch_add(1, Ordering::Relaxed),
             registry: poll.registry().try_clone()?,
             waker: Waker::new(poll.registry(), NOTIFIER)?,
+            notified: AtomicBool::new(false),
             queue: SegQueue::new(),
         });
         inboxes().insert(inbox.id, inbox.clone());
@@ -89,11 +93,19 @@ impl Inbox {
     pub(crate) fn notify(&self) {
         // Can fail only when the selector is gone, and then nobody waits.
         let _ = self.waker.wake();
+        self.notified.store(true, Ordering::Release);
+    }
+
+    /// Whether the selector may have an event of the notifier's. The caller looks at it then.
+    pub(crate) fn take_notified(&self) -> bool {
+        self.notified.load(Ordering::Relaxed) && self.notified.swap(false, Ordering::Acquire)
     }
 
     /// What was given back, oldest first.
     pub(crate) fn pop(&self) -> Option<Released> {
-        self.queue.pop()
+        // `pop` fences, `is_empty` does not. Whoever pushes notifies, so a push that is missed here
+        // is seen after the next wait.
+        if self.queue.is_empty() { None } else { self.queue.pop() }
     }
 
     fn push(&self, item: Released) {

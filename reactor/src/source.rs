@@ -265,6 +265,11 @@ impl Slots {
         self.slab.vacant_key() >= INDEX_MASK
     }
 
+    /// Whether there is no source.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
     /// Adds a source and names it.
     pub(crate) fn insert(&mut self, mut slot: Slot) -> Key {
         self.generation = self.generation.wrapping_add(1) & INDEX_MASK;

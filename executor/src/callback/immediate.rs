@@ -24,8 +24,9 @@ pub fn set_immediate(callback: impl FnOnce() + 'static) -> Immediate {
     let immediate = Rc::new(Inner {
         event_loop: Rc::downgrade(&event_loop),
         resource: Resource::create(ResourceKind::Immediate, site),
-        callback: Cell::new(Some(Box::new(callback))),
+        pending: Cell::new(true),
         refed: Cell::new(true),
+        callback: Cell::new(Some(callback)),
     });
     event_loop.immediates.push(immediate.clone());
     Immediate(immediate)
@@ -36,51 +37,71 @@ pub fn clear_immediate(immediate: &Immediate) {
     immediate.clear();
 }
 
-struct Inner {
+/// `C` is a [`Closure`], in the same allocation.
+struct Inner<C: ?Sized> {
     /// The loop it belongs to, which need not be the one that this thread is inside of.
     event_loop: Weak<EventLoop>,
     resource: Resource,
-    /// None once it has run or was cleared.
-    callback: Cell<Option<Box<dyn FnOnce()>>>,
+    /// It has not run and was not cleared.
+    pending: Cell<bool>,
     refed: Cell<bool>,
+    callback: C,
+}
+
+/// A callback that is called or dropped once.
+trait Closure {
+    fn call(&self);
+    fn forget(&self);
+}
+
+impl<F: FnOnce()> Closure for Cell<Option<F>> {
+    #[inline]
+    fn call(&self) {
+        if let Some(callback) = self.take() {
+            callback();
+        }
+    }
+
+    fn forget(&self) {
+        drop(self.take());
+    }
 }
 
 /// A handle to an immediate. Node: `Immediate`.
 #[derive(Clone)]
-pub struct Immediate(Rc<Inner>);
+pub struct Immediate(Rc<Inner<dyn Closure>>);
 
-impl Inner {
-    fn is_pending(&self) -> bool {
-        let callback = self.callback.take();
-        let pending = callback.is_some();
-        self.callback.set(callback);
+impl<C: Closure + ?Sized> Inner<C> {
+    /// Ends its waiting. False if it was not pending.
+    fn settle(&self, event_loop: &EventLoop) -> bool {
+        let pending = self.pending.replace(false);
+        if pending {
+            event_loop.immediates.count(-1, if self.refed.get() { -1 } else { 0 });
+        }
         pending
     }
 
-    /// Takes the callback of a pending immediate, which then is not pending any more.
-    fn take(&self, event_loop: &EventLoop) -> Option<Box<dyn FnOnce()>> {
-        let callback = self.callback.take()?;
-        let refed = if self.refed.get() { -1 } else { 0 };
-        event_loop.immediates.count(-1, refed);
-        Some(callback)
+    fn clear(&self) {
+        if let Some(event_loop) = self.event_loop.upgrade()
+            && self.settle(&event_loop)
+        {
+            self.resource.destroy();
+            let drop_it = || self.callback.forget();
+            self.resource.enter(|| event_loop.core.guard(&self.resource, drop_it));
+            self.resource.release();
+        }
     }
 }
 
 impl Immediate {
     /// Clears it: it will not run, its closure and context are dropped now. Nothing if it has run.
     pub fn clear(&self) {
-        if let Some(event_loop) = self.0.event_loop.upgrade()
-            && let Some(callback) = self.0.take(&event_loop)
-        {
-            self.0.resource.destroy();
-            self.0.resource.enter(|| event_loop.core.guard(&self.0.resource, || drop(callback)));
-            self.0.resource.release();
-        }
+        self.0.clear();
     }
 
     /// Whether it is pending and keeps the loop alive.
     pub fn has_ref(&self) -> bool {
-        self.0.is_pending() && self.0.refed.get()
+        self.0.pending.get() && self.0.refed.get()
     }
 
     /// Lets it keep the loop alive again. Node: `immediate.ref()`.
@@ -96,7 +117,7 @@ impl Immediate {
     }
 
     fn set_ref(&self, refed: bool) {
-        let changed = self.0.refed.replace(refed) != refed && self.0.is_pending();
+        let changed = self.0.refed.replace(refed) != refed && self.0.pending.get();
         if let Some(event_loop) = self.0.event_loop.upgrade().filter(|_| changed) {
             event_loop.immediates.count(0, if refed { 1 } else { -1 });
         }
@@ -114,21 +135,22 @@ impl fmt::Debug for Immediate {
     }
 }
 
-impl Job for Inner {
+impl<C: Closure> Job for Inner<C> {
     fn run(self: Rc<Self>) {
         let Some(event_loop) = self.event_loop.upgrade() else { return };
-        if let Some(callback) = self.take(&event_loop) {
-            self.resource.call_once(|| event_loop.core.guard(&self.resource, callback));
+        if self.settle(&event_loop) {
+            let call = || self.callback.call();
+            self.resource.call_once(|| event_loop.core.guard(&self.resource, call));
             self.resource.destroy();
         }
     }
 
     fn discard(self: Rc<Self>) {
-        Immediate(self).clear();
+        self.clear();
     }
 
     fn describe(&self, show: &mut dyn FnMut(&Resource, bool)) {
-        if self.is_pending() {
+        if self.pending.get() {
             show(&self.resource, self.refed.get());
         }
     }

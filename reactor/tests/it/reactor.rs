@@ -148,10 +148,34 @@ fn a_dropped_socket_drops_its_waker_outside_of_borrows() {
     drop(entered);
 }
 
+/// A reactor without sources does not ask the system for nothing, but takes what the notifier left
+/// there: a host that sleeps in its own selector would be woken for ever.
 #[test]
 #[cfg(unix)]
-fn its_descriptor_can_be_polled() {
+fn its_descriptor_is_readable_until_a_notification_was_looked_for() {
+    use mio::unix::SourceFd;
     use std::os::fd::AsRawFd;
+
     let rig = Rig::new();
-    assert!(rig.reactor.as_raw_fd() >= 0);
+    let is_readable = || {
+        let mut host = mio::Poll::new().unwrap();
+        let fd = rig.reactor.as_raw_fd();
+        host.registry().register(&mut SourceFd(&fd), mio::Token(0), Interest::READABLE).unwrap();
+        let mut events = mio::Events::with_capacity(1);
+        host.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        !events.is_empty()
+    };
+    for _ in 0..2 {
+        assert!(!is_readable());
+        let notifier = rig.reactor.notifier();
+        std::thread::spawn(move || notifier.notify()).join().unwrap();
+        assert!(is_readable());
+        rig.reactor.wait(Some(Duration::ZERO)).unwrap();
+        assert!(!is_readable());
+        rig.reactor.wait(Some(Duration::ZERO)).unwrap();
+    }
+    rig.reactor.notifier().notify();
+    // Does not sleep.
+    rig.reactor.wait(None).unwrap();
+    assert!(!is_readable());
 }
