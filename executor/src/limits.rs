@@ -28,6 +28,9 @@ pub(crate) const GONE_TIMER_LISTS: usize = if cfg!(test) { 2 } else { 1024 };
 /// Timers for which there is place at first, and more than a quarter each time.
 pub(crate) const TIMER_RESERVE: usize = 64;
 
+/// Cache lines that are fetched of a task before it is woken: its header and the future's head.
+pub(crate) const PREFETCHED_LINES: usize = 3;
+
 /// References to one task that may exist before the process is aborted: forgotten wakers must not
 /// be able to overflow a count.
 pub(crate) const MAX_REFERENCES: u32 = 1 << 30;

@@ -35,6 +35,20 @@ pub(crate) fn clone_own(waker: &Waker) -> Option<Waker> {
     ptr::eq(waker.vtable(), &VTABLE).then(|| waker.clone())
 }
 
+/// Lets the processor fetch the cache lines from an address on, while it does something else.
+#[inline]
+pub(crate) fn prefetch<T>(address: *const T, lines: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in 0..lines {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch has no effect that a program can see, whatever the address; SSE is
+        // part of x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast::<i8>().wrapping_add(64 * line)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (address, lines);
+}
+
 /// The task behind a waker's data pointer.
 fn task(data: *const ()) -> NonNull<TaskHeader> {
     NonNull::new(data.cast_mut().cast()).expect("a waker's data is a task")

@@ -14,6 +14,7 @@
 
 use crate::clock::Millis;
 use crate::limits::{GONE_TIMER_LISTS, TIMER_RESERVE};
+use crate::task::waker::prefetch;
 use crate::timers::hash::Seed;
 use slab::Slab;
 use std::cmp::Reverse;
@@ -322,6 +323,15 @@ impl<P> Lists<P> {
             }
             self.restart_as(key, due - now, now);
         }
+    }
+
+    /// What the first timer of a list does. The second one is fetched into the cache meanwhile.
+    pub(crate) fn first_payload(&self, list: ListKey) -> Option<&P> {
+        let first = self.timers.get(self.list(list)?.head as usize)?;
+        if let Some(second) = self.timers.get(first.next as usize) {
+            prefetch(second, 1);
+        }
+        first.payload.as_ref()
     }
 
     /// The first list that has not gone, at the top of the heap with its true expiry.
