@@ -85,6 +85,7 @@ pub(crate) fn current() -> Rc<EventLoop> {
 
 /// Calls `f` with the loop this thread is inside of, without counting a reference. `f` must not run
 /// user code: that may enter another loop.
+#[inline(always)]
 pub(crate) fn try_with<R>(f: impl FnOnce(&EventLoop) -> R) -> Option<R> {
     LOOP.try_with(|current| current.borrow().as_deref().map(f)).ok().flatten()
 }

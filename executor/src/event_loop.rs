@@ -8,7 +8,8 @@ use crate::job::{Completable, Job, Timer};
 use crate::limits::PREFETCHED_LINES;
 use crate::task::queue::{Core, Message};
 use crate::task::waker;
-use crate::timers::lists::{ListKey, Lists, TimerKey};
+use crate::timers::lists::{ListKey, Lists};
+use crate::timers::places::TimerKey;
 use crate::unhandled::{Failing, Origin, Unhandled};
 use lunation_context::{
     Activation, EventEmitter, Frame, Resource, ResourceKind, hooks, newest_async_id,

@@ -5,7 +5,8 @@ use crate::current;
 use crate::event_loop::EventLoop;
 use crate::job::Timer;
 use crate::task::waker::clone_own;
-use crate::timers::lists::{Lists, TimerKey};
+use crate::timers::lists::Lists;
+use crate::timers::places::TimerKey;
 use lunation_reactor::release::{self, Released};
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -139,7 +140,7 @@ impl Sleep {
 
     /// Lets the timer wake `waker` if it is pending; what it was to wake before is in `spare` then.
     /// None if the waker is not a task's and its clone is not in `spare`.
-    #[inline]
+    #[inline(always)]
     #[track_caller]
     fn watch(&self, waker: &Waker, spare: &mut Option<Waker>) -> Option<Poll<()>> {
         let watched = self.with(|event_loop| {
@@ -159,6 +160,7 @@ impl Sleep {
     }
 
     /// Calls `f` with its loop, if this thread is inside of that. As [`current::with`].
+    #[inline(always)]
     fn with<R>(&self, f: impl FnOnce(&EventLoop) -> R) -> Option<R> {
         current::try_with(|event_loop| {
             (event_loop.reactor.id() == self.runtime).then(|| f(event_loop))
@@ -182,10 +184,12 @@ impl Future for Sleep {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         // Outside of any borrow: a foreign waker may do anything when it is cloned or dropped.
         let (waker, mut spare) = (context.waker(), None);
-        self.watch(waker, &mut spare).unwrap_or_else(|| {
+        loop {
+            if let Some(poll) = self.watch(waker, &mut spare) {
+                return poll;
+            }
             spare = Some(waker.clone());
-            self.watch(waker, &mut spare).expect("there is a clone")
-        })
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::clock::{self, Millis};
 use crate::current;
 use crate::event_loop::EventLoop;
 use crate::job::{Job, Timer};
-use crate::timers::lists::TimerKey;
+use crate::timers::places::TimerKey;
 use lunation_context::{AsyncId, Frame, Resource, ResourceKind};
 use std::cell::{Cell, RefCell};
 use std::fmt;

@@ -2,6 +2,8 @@
 
 mod hash;
 
+pub(crate) mod places;
+
 pub(crate) mod lists;
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The timer lists against a model that searches vectors.
 
 use crate::clock::Millis;
-use crate::timers::lists::{Lists, TimerKey};
+use crate::timers::lists::Lists;
+use crate::timers::places::TimerKey;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
