@@ -114,7 +114,7 @@ impl EventLoop {
             self.guarded(|| drop(released));
         }
         if !self.core.inbox.is_empty() {
-            self.accept_batch();
+            self.accept_remote();
         }
         self.core.drain();
         if self.reactor.has_yielded() {
@@ -124,8 +124,11 @@ impl EventLoop {
         Ok(())
     }
 
-    /// The messages of this moment: what they cause others to send waits for the next turn.
-    fn accept_batch(&self) {
+    /// The messages of this moment: what they cause others to send waits for the next turn. Out of
+    /// line, as taking one costs locked instructions.
+    #[cold]
+    #[inline(never)]
+    fn accept_remote(&self) {
         let mut batch = self.core.inbox.len();
         while batch > 0 && !self.core.budget.is_stopped() {
             batch -= 1;

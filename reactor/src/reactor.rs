@@ -380,6 +380,14 @@ impl Reactor {
     }
 
     fn free_released(&self) {
+        if !self.inbox.is_empty() {
+            self.free_released_remote();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn free_released_remote(&self) {
         while let Some(item) = self.inbox.pop() {
             match item {
                 Released::Source(token) => self.remove(Key(token)),

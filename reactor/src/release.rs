@@ -37,9 +37,7 @@ pub enum Released {
 ///
 /// Does nothing when that runtime has gone: its slots went with it.
 pub fn release(runtime_id: u64, item: Released) {
-    if let Some(inbox) = find(runtime_id) {
-        inbox.push(item);
-    }
+    with_inbox_remote(runtime_id, |inbox| inbox.push(item));
 }
 
 /// Takes a foreign `source` out of the selector of its runtime and gives its slot back.
@@ -47,11 +45,11 @@ pub fn release(runtime_id: u64, item: Released) {
 /// Closing a descriptor ends its registration too, but only with its last duplicate, and a
 /// [`Registration`](crate::Registration) need not own what it registers.
 pub(crate) fn release_source(runtime_id: u64, token: usize, source: &mut dyn Source) {
-    if let Some(inbox) = find(runtime_id) {
+    with_inbox_remote(runtime_id, |inbox| {
         // An error means that it is not registered any more, which is what is asked for.
         let _ = inbox.registry.deregister(source);
         inbox.push(Released::Source(token));
-    }
+    });
 }
 
 /// The part of a reactor that other threads can reach.
@@ -98,14 +96,24 @@ impl Inbox {
 
     /// Whether the selector may have an event of the notifier's. The caller looks at it then.
     pub(crate) fn take_notified(&self) -> bool {
-        self.notified.load(Ordering::Relaxed) && self.notified.swap(false, Ordering::Acquire)
+        self.notified.load(Ordering::Relaxed) && self.take_notified_remote()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_notified_remote(&self) -> bool {
+        self.notified.swap(false, Ordering::Acquire)
+    }
+
+    /// Whether nothing was given back. Whoever gives something back notifies: what is missed here
+    /// is seen after the next wait.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 
     /// What was given back, oldest first.
     pub(crate) fn pop(&self) -> Option<Released> {
-        // `pop` fences, `is_empty` does not. Whoever pushes notifies, so a push that is missed here
-        // is seen after the next wait.
-        if self.queue.is_empty() { None } else { self.queue.pop() }
+        self.queue.pop()
     }
 
     fn push(&self, item: Released) {
@@ -114,8 +122,14 @@ impl Inbox {
     }
 }
 
-fn find(runtime_id: u64) -> Option<Arc<Inbox>> {
-    inboxes().get(&runtime_id).cloned()
+/// Out of line: locked instructions are kept out of what the owner runs.
+#[cold]
+#[inline(never)]
+fn with_inbox_remote(runtime_id: u64, f: impl FnOnce(&Inbox)) {
+    let inbox = inboxes().get(&runtime_id).cloned();
+    if let Some(inbox) = inbox {
+        f(&inbox);
+    }
 }
 
 fn inboxes() -> MutexGuard<'static, BTreeMap<u64, Arc<Inbox>>> {

@@ -4,6 +4,7 @@ use crate::support::{Journal, message, paused};
 use lunation::{Runtime, spawn, time};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 fn ms(ms: u64) -> Duration {
@@ -56,6 +57,26 @@ fn sleeps_of_zero_and_past_deadlines_end_at_once() {
         sleep.await;
         assert_eq!(time::now() - start, ms(3));
     });
+}
+
+#[test]
+fn sleeps_that_were_dropped_wake_nobody() {
+    let runtime = paused();
+    let arm = |duration| {
+        let mut sleep = Box::pin(time::sleep(duration));
+        assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        sleep
+    };
+    runtime.enter(|| drop([arm(ms(5)), arm(ms(3)), arm(ms(5))]));
+    assert_eq!(runtime.next_deadline(), None);
+    runtime.enter(|| {
+        drop(arm(ms(3)));
+        time::advance(ms(1));
+        let sleep = arm(ms(3));
+        assert_eq!(runtime.next_deadline(), Some(time::now() + ms(3)));
+        drop(sleep);
+    });
+    assert_eq!((runtime.next_deadline(), runtime.metrics().live_timers), (None, 0));
 }
 
 /// A later end leaves the timer in its old place: nothing may be seen of that.
