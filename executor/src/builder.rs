@@ -199,6 +199,7 @@ impl Builder {
         core.budget.set_per_turn(self.drain_budget);
         core.failures.set_handlers(Some(Rc::new(self.handlers)));
         let event_loop = EventLoop {
+            id: reactor.id(),
             core,
             reactor,
             clock: Clock::new(self.start_paused),

@@ -50,6 +50,8 @@ pub enum RuntimeEvent {
 
 /// The loop: what stands where until its phase comes.
 pub(crate) struct EventLoop {
+    /// The reactor's number.
+    pub(crate) id: u64,
     pub(crate) core: Arc<Core>,
     pub(crate) reactor: Rc<Reactor>,
     pub(crate) clock: Clock,

@@ -103,7 +103,7 @@ impl Sleep {
         // Rounded up on both sides, so that it never ends early.
         let (ms, start) = (clock::ceil(duration), event_loop.clock.ceil_at(now));
         let key = arm(&mut event_loop.timers.borrow_mut(), ms, start);
-        Sleep { deadline, key, runtime: event_loop.reactor.id() }
+        Sleep { deadline, key, runtime: event_loop.id }
     }
 
     /// When it ends. None if that is too far away for an [`Instant`].
@@ -162,10 +162,8 @@ impl Sleep {
     /// Calls `f` with its loop, if this thread is inside of that. As [`current::with`].
     #[inline(always)]
     fn with<R>(&self, f: impl FnOnce(&EventLoop) -> R) -> Option<R> {
-        current::try_with(|event_loop| {
-            (event_loop.reactor.id() == self.runtime).then(|| f(event_loop))
-        })
-        .flatten()
+        current::try_with(|event_loop| (event_loop.id == self.runtime).then(|| f(event_loop)))
+            .flatten()
     }
 }
 
