@@ -49,6 +49,29 @@ pub trait AsyncHooks {
     fn promise_resolve(&self, id: AsyncId) {
         let _ = id;
     }
+
+    /// Whether these hooks get the events of tasks: Node's option `trackPromises`. Asked once,
+    /// by [`create_hook`]. With `false`, no event of a task comes, `promise_resolve` included;
+    /// tasks keep their ids, and what they create tells them as its trigger.
+    ///
+    /// ```
+    /// use lunation_context::{AsyncHooks, AsyncId, ResourceKind, ResourceRef, create_hook};
+    ///
+    /// struct Callbacks;
+    /// impl AsyncHooks for Callbacks {
+    ///     fn init(&self, _: AsyncId, kind: ResourceKind, _: AsyncId, _: &ResourceRef) {
+    ///         assert_ne!(kind, ResourceKind::Task);
+    ///     }
+    ///
+    ///     fn tracks_tasks(&self) -> bool {
+    ///         false
+    ///     }
+    /// }
+    /// create_hook(Callbacks).enable();
+    /// ```
+    fn tracks_tasks(&self) -> bool {
+        true
+    }
 }
 
 /// Bit of the mask: at least one hook is enabled.
@@ -56,7 +79,12 @@ const HOOKS: u8 = 1;
 /// Bit of the mask: a poll hook was installed on this thread once.
 const POLL_HOOKS: u8 = 2;
 
-type Shared = Rc<dyn AsyncHooks>;
+type Shared = Rc<Created<dyn AsyncHooks>>;
+
+struct Created<H: ?Sized> {
+    tracks_tasks: bool,
+    hooks: H,
+}
 
 #[derive(Default)]
 struct Registry {
@@ -67,7 +95,7 @@ struct Registry {
     /// What to enable (true) or disable when the outermost emission ends.
     changes: RefCell<Vec<(Shared, bool)>>,
     /// Ended resources whose `destroy` was not delivered yet; empty while no hook is enabled.
-    destroyed: RefCell<VecDeque<AsyncId>>,
+    destroyed: RefCell<VecDeque<(AsyncId, ResourceKind)>>,
 }
 
 thread_local! {
@@ -126,7 +154,8 @@ pub(crate) fn note_poll_hook() {
 /// assert!(!hooks::enabled());
 /// ```
 pub fn create_hook(hooks: impl AsyncHooks + 'static) -> Hook {
-    Hook { hooks: Rc::new(hooks) }
+    let tracks_tasks = hooks.tracks_tasks();
+    Hook { hooks: Rc::new(Created { tracks_tasks, hooks }) }
 }
 
 /// A set of hooks made by [`create_hook`]. Dropping the handle does not disable it.
@@ -201,20 +230,22 @@ impl Registry {
         }
     }
 
-    fn next_destroyed(&self) -> Option<AsyncId> {
+    fn next_destroyed(&self) -> Option<(AsyncId, ResourceKind)> {
         self.destroyed.borrow_mut().pop_front()
     }
 }
 
-/// Delivers one event to every enabled hook.
+/// Delivers one event to every enabled hook that wants those of this kind.
 #[cold]
 #[inline(never)]
-fn emit(event: &str, id: AsyncId, kind: Option<ResourceKind>, deliver: &dyn Fn(&dyn AsyncHooks)) {
+fn emit(event: &str, id: AsyncId, kind: ResourceKind, deliver: &dyn Fn(&dyn AsyncHooks)) {
     let _ = REGISTRY.try_with(|registry| {
         let enabled = registry.enabled.borrow().clone();
         registry.depth.set(registry.depth.get() + 1);
-        let hooks = enabled.as_deref().unwrap_or_default();
-        abort_on_panic(event, id, kind, || hooks.iter().for_each(|hook| deliver(&**hook)));
+        let is_task = kind == ResourceKind::Task;
+        let hooks = enabled.as_deref().unwrap_or_default().iter();
+        let wanting = hooks.filter(|hook| !is_task || hook.tracks_tasks);
+        abort_on_panic(event, id, kind, || wanting.for_each(|hook| deliver(&hook.hooks)));
         registry.depth.set(registry.depth.get() - 1);
         if registry.depth.get() == 0 {
             registry.apply_changes();
@@ -224,14 +255,8 @@ fn emit(event: &str, id: AsyncId, kind: Option<ResourceKind>, deliver: &dyn Fn(&
 }
 
 /// Calls a hook: it has no caller that could handle its panic, and going on would hide events.
-pub(crate) fn abort_on_panic(
-    event: &str,
-    id: AsyncId,
-    kind: Option<ResourceKind>,
-    call: impl FnOnce(),
-) {
+pub(crate) fn abort_on_panic(event: &str, id: AsyncId, kind: ResourceKind, call: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-        let kind = kind.map_or("resource", ResourceKind::as_str);
         let message = message_of(&*payload);
         let report = format!("lunation: hook panicked in {event} of {kind}({id}): {message}\n");
         let _ = std::io::stderr().write_all(report.as_bytes());
@@ -257,7 +282,7 @@ pub(crate) fn emit_init(created: &Activation) {
     if !created.is_silent() {
         let (id, kind, trigger) = (created.id(), created.kind(), created.trigger_id());
         let resource = created.resource();
-        emit("init", id, Some(kind), &|hooks| hooks.init(id, kind, trigger, &resource));
+        emit("init", id, kind, &|hooks| hooks.init(id, kind, trigger, &resource));
     }
 }
 
@@ -265,7 +290,7 @@ pub(crate) fn emit_init(created: &Activation) {
 pub(crate) fn emit_before(running: &Activation) {
     if enabled() && !running.is_silent() {
         let id = running.id();
-        emit("before", id, Some(running.kind()), &|hooks| hooks.before(id));
+        emit("before", id, running.kind(), &|hooks| hooks.before(id));
     }
 }
 
@@ -273,7 +298,7 @@ pub(crate) fn emit_before(running: &Activation) {
 pub(crate) fn emit_after(running: &Activation) {
     if enabled() && !running.is_silent() {
         let id = running.id();
-        emit("after", id, Some(running.kind()), &|hooks| hooks.after(id));
+        emit("after", id, running.kind(), &|hooks| hooks.after(id));
     }
 }
 
@@ -281,7 +306,7 @@ pub(crate) fn emit_promise_resolve(resolved: &Activation) {
     if enabled() && !resolved.is_silent() {
         let id = resolved.id();
         let kind = resolved.kind();
-        emit("promise_resolve", id, Some(kind), &|hooks| hooks.promise_resolve(id));
+        emit("promise_resolve", id, kind, &|hooks| hooks.promise_resolve(id));
     }
 }
 
@@ -290,8 +315,8 @@ pub(crate) fn emit_promise_resolve(resolved: &Activation) {
 #[inline(never)]
 pub(crate) fn queue_destroy(ended: &Activation) {
     if enabled() && !ended.is_silent() {
-        let id = ended.id();
-        let _ = REGISTRY.try_with(|registry| registry.destroyed.borrow_mut().push_back(id));
+        let entry = (ended.id(), ended.kind());
+        let _ = REGISTRY.try_with(|registry| registry.destroyed.borrow_mut().push_back(entry));
     }
 }
 
@@ -309,8 +334,8 @@ pub fn flush_destroys() {
 #[inline(never)]
 fn flush() {
     Activation::of_loop().enter(|| {
-        while let Ok(Some(id)) = REGISTRY.try_with(Registry::next_destroyed) {
-            emit("destroy", id, None, &|hooks| hooks.destroy(id));
+        while let Ok(Some((id, kind))) = REGISTRY.try_with(Registry::next_destroyed) {
+            emit("destroy", id, kind, &|hooks| hooks.destroy(id));
         }
     });
 }

@@ -65,7 +65,7 @@ pub fn set_poll_hook(hook: Option<Rc<dyn PollHook>>) -> Option<Rc<dyn PollHook>>
 pub(crate) fn enter_poll_hook() {
     if let Some(hook) = with_current(|current| hook_in(&current.frame)) {
         with_current(|current| {
-            abort_on_panic("enter", current.id(), Some(current.kind()), || hook.enter());
+            abort_on_panic("enter", current.id(), current.kind(), || hook.enter());
         });
     }
 }
@@ -76,7 +76,7 @@ pub(crate) fn enter_poll_hook() {
 pub(crate) fn leave_poll_hook() {
     if let Some(hook) = with_current(|current| hook_in(&current.frame)) {
         with_current(|current| {
-            abort_on_panic("leave", current.id(), Some(current.kind()), || hook.leave());
+            abort_on_panic("leave", current.id(), current.kind(), || hook.leave());
         });
     }
 }

@@ -51,7 +51,7 @@ fn a_panic_in_a_hook_aborts() {
         ("init", "hook panicked in init of DOOMED(2): boom in init"),
         ("before", "hook panicked in before of DOOMED(2): boom in before"),
         ("after", "hook panicked in after of DOOMED(2): boom in after"),
-        ("destroy", "hook panicked in destroy of resource(2): boom in destroy"),
+        ("destroy", "hook panicked in destroy of DOOMED(2): boom in destroy"),
     ];
     for (event, message) in expected {
         let output = run_child(CHILD, event);

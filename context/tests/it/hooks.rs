@@ -103,6 +103,52 @@ fn events_of_a_task_and_their_contexts() {
     assert!(journal.take().is_empty());
 }
 
+/// Notes kinds and events, of tasks or without them.
+struct Tracking(bool, Journal);
+
+impl AsyncHooks for Tracking {
+    fn init(&self, _: AsyncId, kind: ResourceKind, _: AsyncId, _: &ResourceRef) {
+        self.1.note(format!("{} {kind}", self.0));
+    }
+    fn before(&self, _: AsyncId) {
+        self.1.note(format!("{} before", self.0));
+    }
+    fn destroy(&self, _: AsyncId) {
+        self.1.note(format!("{} destroy", self.0));
+    }
+    fn promise_resolve(&self, _: AsyncId) {
+        self.1.note(format!("{} resolve", self.0));
+    }
+    fn tracks_tasks(&self) -> bool {
+        self.0
+    }
+}
+
+#[test]
+fn hooks_without_tasks() {
+    let journal = Journal::default();
+    let [with, without] = [true, false].map(|all| create_hook(Tracking(all, journal.clone())));
+    let live = || {
+        let task = Activation::create(ResourceKind::Task, Location::caller());
+        task.run(|| AsyncResource::new("X").run_in_async_scope(|| ()));
+        task.resolve_and_end();
+        hooks::flush_destroys();
+        journal.take()
+    };
+    without.enable();
+    assert_eq!(live(), ["false X", "false before", "false destroy"]);
+    with.enable();
+    #[rustfmt::skip]
+    assert_eq!(live(), [
+        "true TASK", "true before",
+        "false X", "true X", "false before", "true before",
+        "true resolve",
+        "false destroy", "true destroy", "true destroy",
+    ]);
+    without.disable();
+    with.disable();
+}
+
 #[test]
 fn nested_and_panicking_calls() {
     let journal = Journal::default();
