@@ -3,7 +3,10 @@
 use super::support::{async_script, ms, script, script_with_handler, seen, throw};
 use crate::support::Journal;
 use lunation::net::{TcpListener, TcpStream};
-use lunation::{AsyncLocalStorage, microtask, next_tick, set_immediate, set_timeout, spawn};
+use lunation::{
+    AsyncLocalStorage, EventEmitter, events, microtask, next_tick, set_immediate, set_timeout,
+    spawn,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -382,4 +385,24 @@ fn test_async_local_storage_thenable() {
     });
     let expected = "data data data then@data data then@data then@data then@data resumed@data";
     assert_eq!(trace, expected);
+}
+
+#[test]
+fn test_async_local_storage_stream_finished() {
+    // Node: async-hooks/test-async-local-storage-stream-finished. Assertions: 3 there, 2 here; left
+    // out: none. Who waits for the end of a stream does so in a store; it ends outside of it.
+    static STORE: AsyncLocalStorage<u32> = AsyncLocalStorage::new();
+    async_script(async {
+        let readable = Rc::new(EventEmitter::<&str, ()>::new());
+        let stream = readable.clone();
+        let finished = STORE.run(321, || {
+            spawn(async move {
+                events::once(&stream, "close").await;
+                STORE.cloned()
+            })
+        });
+        microtask().await;
+        assert!(readable.emit("close", &()));
+        assert_eq!(finished.await.expect("a task"), Some(321));
+    });
 }

@@ -290,3 +290,15 @@ fn test_async_wrap_promise_after_enabled() {
     own.take();
     assert_eq!(trace, "before then after immediate");
 }
+
+#[test]
+fn test_async_hooks_asyncresource_constructor() {
+    // Node: parallel/test-async-hooks-asyncresource-constructor. Assertions: 4 there, 2 here; left
+    // out: a type that is none (1) and ids that are negative or fractions (2): they do not compile.
+    // DIFFERENCE: an empty type is a name as any other.
+    let seen = Activities::enabled();
+    let resource = AsyncResource::builder("").trigger(AsyncId::ROOT).build();
+    seen.disable();
+    assert_eq!(seen.nth("", 0).id, resource.async_id());
+    assert_eq!(resource.resource().kind(), ResourceKind::User(""));
+}

@@ -144,7 +144,7 @@ fn test_diagnostics_channel_memory_leak() {
 }
 
 #[test]
-fn test_diagnostics_channel_gc_maintains_subscriptions() {
+fn test_diagnostics_channel_gc_maintains_subcriptions() {
     // Node: parallel/test-diagnostics-channel-gc-maintains-subcriptions. Assertions: 1 there, 2
     // here; left out: none. A detached subscription stays without a handle.
     static CHANNEL: Channel<str> = Channel::new("test-gc");

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 #[test]
 fn test_graph_http() {
-    // Node: async-hooks/test-graph.http. Assertions: 5 there (a graph of 8 nodes), 7 here; left
+    // Node: async-hooks/test-graph.http. Assertions: 5 there, 7 here (a graph of 8 nodes); left
     // out: must-calls (4), Timeout, which is no resource here, and SHUTDOWNWRAP: the end comes with
     // the test's. DIFFERENCE: there is no callback of listening that the client could be triggered
     // by: it is by who asks.

@@ -1,7 +1,12 @@
 //! Runs ports: every failed assertion, in whatever callback, reaches the test.
 
 use crate::support::Journal;
-use lunation::{AsyncLocalStorage, Runtime, Unhandled, UnhandledPanic};
+use lunation::{
+    AsyncHooks, AsyncId, AsyncLocalStorage, Hook, ResourceKind, ResourceRef, Runtime, Unhandled,
+    UnhandledPanic, create_hook,
+};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::panic::resume_unwind;
 use std::time::Duration;
 
@@ -56,4 +61,73 @@ pub(crate) fn throw<R>(text: &'static str) -> R {
 /// The store, or "-" without one.
 pub(crate) fn seen(storage: &AsyncLocalStorage<&'static str>) -> &'static str {
     storage.cloned().unwrap_or("-")
+}
+
+/// A hook that adds every event to a journal, with the resource's kind for its id.
+pub(crate) struct NamedEvents {
+    journal: Journal,
+    hook: Hook,
+}
+
+impl NamedEvents {
+    /// Not enabled yet.
+    pub(crate) fn new(tracks_tasks: bool) -> Self {
+        let journal = Journal::default();
+        let kinds = RefCell::default();
+        let hook = create_hook(Naming { tracks_tasks, journal: journal.clone(), kinds });
+        Self { journal, hook }
+    }
+
+    pub(crate) fn enable(&self) {
+        self.hook.enable();
+    }
+
+    pub(crate) fn disable(&self) {
+        self.hook.disable();
+    }
+
+    pub(crate) fn journal(&self) -> Journal {
+        self.journal.clone()
+    }
+}
+
+struct Naming {
+    tracks_tasks: bool,
+    journal: Journal,
+    kinds: RefCell<HashMap<AsyncId, ResourceKind>>,
+}
+
+impl Naming {
+    /// Resources from before the hook have no name.
+    fn add(&self, id: AsyncId, event: &str) {
+        let kind = self.kinds.borrow().get(&id).map_or("older", |kind| kind.as_str());
+        self.journal.add(format_args!("{kind}.{event}"));
+    }
+}
+
+impl AsyncHooks for Naming {
+    fn init(&self, id: AsyncId, kind: ResourceKind, _: AsyncId, _: &ResourceRef) {
+        self.kinds.borrow_mut().insert(id, kind);
+        self.add(id, "init");
+    }
+
+    fn before(&self, id: AsyncId) {
+        self.add(id, "before");
+    }
+
+    fn after(&self, id: AsyncId) {
+        self.add(id, "after");
+    }
+
+    fn destroy(&self, id: AsyncId) {
+        self.add(id, "destroy");
+    }
+
+    fn promise_resolve(&self, id: AsyncId) {
+        self.add(id, "resolve");
+    }
+
+    fn tracks_tasks(&self) -> bool {
+        self.tracks_tasks
+    }
 }

@@ -8,7 +8,7 @@ use lunation::{
     AsyncLocalStorage, Immediate, Timeout, clear_immediate, set_immediate, set_interval,
     set_timeout, spawn, time,
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -144,4 +144,86 @@ fn test_timers_socket_timeout_removes_other_socket_unref_timer() {
         }
         assert!(later.await.expect_err("aborted").is_cancelled());
     });
+}
+
+/// A timer whose call has `N` values, and an interval that has them too.
+fn with_values<const N: usize>(journal: &Journal) {
+    let values: [usize; N] = std::array::from_fn(|index| index);
+    let expected = || (0..N).collect::<Vec<_>>();
+    let (j, once) = (journal.clone(), journal.clone());
+    set_timeout(ms(1), move || j.add(values[..] == expected()));
+    interval_once(ms(1), move || once.add(values[..] == expected()));
+}
+
+#[test]
+fn test_timers_args() {
+    // Node: parallel/test-timers-args. Assertions: 2 there, 18 here; left out: none. What is passed
+    // there is captured here; of the 129 sizes, those next to where a callback is stored otherwise.
+    let trace = script(|j| {
+        with_values::<0>(j);
+        with_values::<1>(j);
+        with_values::<2>(j);
+        with_values::<3>(j);
+        with_values::<4>(j);
+        with_values::<8>(j);
+        with_values::<16>(j);
+        with_values::<64>(j);
+        with_values::<128>(j);
+    });
+    assert_eq!(trace, ["true"; 18].join(" "));
+}
+
+#[test]
+fn test_timers_zero_timeout() {
+    // Node: parallel/test-timers-zero-timeout. Assertions: 8 there, 12 here; left out: none. The
+    // values are captured. Each call is 1 ms after the one before.
+    let trace = script(|j| {
+        let (journal, values) = (j.clone(), ("foo", "bar", "baz"));
+        set_timeout(Duration::ZERO, move || journal.add(format_args!("once {values:?}")));
+        set_timeout(Duration::ZERO, || ());
+        let (journal, start) = (j.clone(), time::now());
+        let (own, calls) = (Rc::new(RefCell::new(None::<Timeout>)), Cell::new(0));
+        let interval = own.clone();
+        *own.borrow_mut() = Some(set_interval(Duration::ZERO, move || {
+            calls.set(calls.get() + 1);
+            journal.add(format_args!("{:?} {values:?}", time::now() - start));
+            if calls.get() == 3 {
+                interval.take().expect("set below").clear();
+            }
+        }));
+    });
+    let values = r#"("foo", "bar", "baz")"#;
+    assert_eq!(trace, format!("once {values} 1ms {values} 2ms {values} 3ms {values}"));
+}
+
+#[test]
+fn test_timers_max_duration_warning() {
+    // Node: parallel/test-timers-max-duration-warning. Assertions: 6 there, 4 here; left out: the
+    // warning (3). DIFFERENCE: 2^31 ms are no overflow that becomes 1 ms: the timers wait for as
+    // long, and an interval as well.
+    let overflow = ms(1 << 31);
+    let trace = script(|j| {
+        let start = time::now();
+        set_timeout(ms(2), j.adds("short"));
+        let journal = j.clone();
+        set_timeout(overflow, move || journal.add(time::now() - start == overflow));
+        let journal = j.clone();
+        interval_once(overflow, move || journal.add(time::now() - start == overflow));
+        set_timeout(overflow + ms(1), j.adds("last"));
+    });
+    assert_eq!(trace, "short true true last");
+}
+
+#[test]
+fn test_process_ref_unref() {
+    // Node: parallel/test-process-ref-unref. Assertions: 9 there, 3 here; left out: the protocol
+    // of `process.ref` for objects of any kind (6): they have the methods.
+    let trace = script(|j| {
+        let interval = set_interval(ms(1000), j.adds("never"));
+        assert!(interval.has_ref());
+        assert!(!interval.unref().has_ref());
+        assert!(interval.ref_().has_ref());
+        interval.clear();
+    });
+    assert_eq!(trace, "");
 }
