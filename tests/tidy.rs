@@ -11,6 +11,8 @@ mod lexer;
 mod map;
 #[path = "tidy/modules.rs"]
 mod modules;
+#[path = "tidy/ports.rs"]
+mod ports;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/text.rs"]
@@ -137,6 +139,25 @@ fn the_documents_tell_the_truth() {
     check_sources(|sources| {
         let library = sources.iter().filter(|file| file.is_library()).map(|file| file.path);
         map::code_map(&architecture, &library.collect::<Vec<_>>())
+    });
+}
+
+#[test]
+fn the_ports_of_node_are_listed() {
+    const FOLDER: &str = "tests/it/node/";
+    let path = format!("{FOLDER}README.md");
+    let list = fs::read_to_string(root().join(&path)).expect("the list");
+    expect_none(ports::counts(&path, &list));
+    check_sources(|sources| {
+        let module = |file: &Source<'_>| {
+            Some((
+                file.path.strip_prefix(FOLDER)?.strip_suffix(".rs")?.to_owned(),
+                file.text.to_owned(),
+            ))
+        };
+        let modules: Vec<_> = sources.iter().filter_map(module).collect();
+        let modules: Vec<_> = modules.iter().map(|(name, text)| (&**name, &**text)).collect();
+        ports::ports(&path, &list, &modules)
     });
 }
 
