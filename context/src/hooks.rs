@@ -112,7 +112,7 @@ thread_local! {
 
 /// Is there anything to do around entering a resource? One load and one branch.
 #[inline]
-pub(crate) fn observed() -> bool {
+pub fn observed() -> bool {
     MASK.get() != 0
 }
 

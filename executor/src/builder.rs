@@ -8,6 +8,7 @@ use crate::handlers::Handlers;
 use crate::limits;
 use crate::runtime::Runtime;
 use crate::task::queue::Core;
+use crate::task::waker;
 use crate::unhandled::{Unhandled, UnhandledPanic, UnhandledRejections};
 use lunation_context::Warning;
 use lunation_reactor::Reactor;
@@ -195,6 +196,7 @@ impl Builder {
     /// The operating system's, when it refuses the selector: above all too many open files.
     pub fn build(self) -> io::Result<Runtime> {
         let reactor = Reactor::new()?;
+        reactor.set_own_wakers(waker::table());
         let core = Core::new(reactor.notifier());
         core.budget.set_per_turn(self.drain_budget);
         core.failures.set_handlers(Some(Rc::new(self.handlers)));

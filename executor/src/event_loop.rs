@@ -368,7 +368,7 @@ impl EventLoop {
             || !self.completions.borrow().is_empty()
             || !self.core.inbox.is_empty()
             || self.reactor.has_events()
-            || self.reactor.waiting() > 0
+            || self.reactor.has_waiting()
             || self.reactor.has_yielded()
             || self.core.keep_alive.load(Ordering::Acquire) > 0
     }

@@ -10,17 +10,19 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use lunation_context::{AsyncId, ResourceRef};
 use mio::Interest;
 use mio::event::Source;
 
+use crate::budget;
 use crate::reactor::Reactor;
 use crate::readiness::{Direction, Ready};
 use crate::release;
 use crate::source::{Key, Slot};
-use crate::waiters::{SHARED, Ticket};
+use crate::state::State;
+use crate::waiters::{self, NOBODY, SHARED, Ticket};
 
 const STRAYED: &str = "this socket belongs to a runtime that is not the one of this thread, or has \
     ended: use it where it was made, or take it out with into_std() and register it here with \
@@ -42,23 +44,21 @@ pub(crate) fn current_reactor() -> io::Result<Rc<Reactor>> {
 
 /// What an attempt at an operation gave.
 #[derive(Debug)]
-pub(crate) struct Outcome<T> {
-    value: T,
-    short: bool,
-}
-
-impl<T> Outcome<T> {
+pub(crate) enum Outcome<T> {
     /// A result that says nothing about what the kernel still holds.
-    pub(crate) fn whole(value: T) -> Outcome<T> {
-        Outcome { value, short: false }
-    }
+    Whole(T),
+    /// A result after which the kernel's buffer is empty (or full).
+    Short(T),
+    /// No result yet, and the kernel's buffer is empty (or full).
+    Partial,
 }
 
 impl Outcome<usize> {
     /// `done` bytes of a stream, of `wanted`. Fewer, but some, mean that the kernel's buffer is
     /// empty (or full); none mean the end, which stays ready.
+    #[inline]
     pub(crate) fn transfer(done: usize, wanted: usize) -> Outcome<usize> {
-        Outcome { value: done, short: 0 < done && done < wanted }
+        if 0 < done && done < wanted { Outcome::Short(done) } else { Outcome::Whole(done) }
     }
 }
 
@@ -67,6 +67,7 @@ pub(crate) struct Io<S: Source> {
     /// There until [`Io::into_inner`] or the drop.
     source: Option<S>,
     key: Key,
+    state: State,
     runtime: u64,
     /// The id of its async resource, which itself stays with the reactor.
     id: AsyncId,
@@ -80,9 +81,9 @@ impl<S: Source> Io<S> {
         interest: Interest,
         slot: Slot,
     ) -> io::Result<Io<S>> {
-        let id = slot.resource().id();
+        let (id, state) = (slot.resource().id(), slot.state().clone());
         let key = reactor.add(&mut source, interest, slot)?;
-        Ok(Io { source: Some(source), key, runtime: reactor.id(), id })
+        Ok(Io { source: Some(source), key, state, runtime: reactor.id(), id })
     }
 
     /// The source itself.
@@ -124,7 +125,7 @@ impl<S: Source> Io<S> {
     /// It is not the one of this thread.
     pub(crate) fn reactor(&self) -> io::Result<Rc<Reactor>> {
         let current = Reactor::current().filter(|reactor| reactor.id() == self.runtime);
-        current.ok_or_else(|| io::Error::other(STRAYED))
+        current.ok_or_else(strayed)
     }
 
     /// Sets whether operations that wait keep the loop alive.
@@ -145,11 +146,28 @@ impl<S: Source> Io<S> {
         direction: Direction,
         attempt: impl FnOnce(&S) -> io::Result<Outcome<T>>,
     ) -> io::Result<T> {
-        let reactor = self.reactor()?;
-        if !reactor.is_ready(self.key, direction).ok_or_else(|| io::Error::other(STRAYED))? {
+        if !Reactor::is_current(self.runtime) {
+            return Err(strayed());
+        }
+        if !self.state.ready().has(direction) {
+            self.reactor()?.find(self.key).ok_or_else(strayed)?;
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.note(&reactor, direction, attempt(self.get()))
+        match attempt(self.get()) {
+            Ok(Outcome::Whole(value)) => Ok(value),
+            Ok(Outcome::Short(value)) => {
+                self.note_short(direction);
+                Ok(value)
+            }
+            Ok(Outcome::Partial) => {
+                self.note_short(direction);
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Err(error) => {
+                self.note_error(direction, &error);
+                Err(error)
+            }
+        }
     }
 
     /// Tries `attempt` until it does not block, for the `poll_*` functions: among them, the last
@@ -169,7 +187,7 @@ impl<S: Source> Io<S> {
     where
         F: FnMut(&S) -> io::Result<Outcome<T>>,
     {
-        Operation { io: self, direction, attempt, ticket: SHARED }
+        Operation { io: self, direction, attempt, ticket: NOBODY }
     }
 
     /// The future that waits until `direction` is taken to be ready.
@@ -177,7 +195,7 @@ impl<S: Source> Io<S> {
         &self,
         direction: Direction,
     ) -> impl Future<Output = io::Result<()>> + Unpin + use<'_, S> {
-        self.operate(direction, |_| Ok(Outcome::whole(())))
+        self.operate(direction, |_| Ok(Outcome::Whole(())))
     }
 
     /// [`wait_for`](Io::wait_for) for the `poll_*` functions.
@@ -186,7 +204,7 @@ impl<S: Source> Io<S> {
         cx: &mut Context<'_>,
         direction: Direction,
     ) -> Poll<io::Result<()>> {
-        self.poll_now(cx, direction, |_| Ok(Outcome::whole(())))
+        self.poll_now(cx, direction, |_| Ok(Outcome::Whole(())))
     }
 
     /// Waits until a direction of `interest` is ready and returns what is known of them all.
@@ -207,10 +225,11 @@ impl<S: Source> Io<S> {
             result
         })
         .await?;
-        let known = self.reactor()?.readiness(self.key);
-        Ok(known.ok_or_else(|| io::Error::other(STRAYED))?.concerning(interest))
+        Ok(self.state.ready().concerning(interest))
     }
 
+    /// Tries `attempt` until it does not block. `ticket` is that of the future that asks.
+    #[inline]
     fn poll_as<T>(
         &self,
         mut ticket: Option<&mut Ticket>,
@@ -218,39 +237,106 @@ impl<S: Source> Io<S> {
         direction: Direction,
         mut attempt: impl FnMut(&S) -> io::Result<Outcome<T>>,
     ) -> Poll<io::Result<T>> {
-        let reactor = self.reactor()?;
-        loop {
-            let waiter = ticket.as_deref_mut();
-            match reactor.ready_or_wait(self.key, direction, waiter, cx.waker()) {
-                None => return Poll::Ready(Err(io::Error::other(STRAYED))),
-                Some(false) => return Poll::Pending,
-                Some(true) => {}
+        let result = loop {
+            if !Reactor::is_current(self.runtime) {
+                break Err(strayed());
             }
-            if !reactor.spend(cx.waker()) {
+            if !self.state.ready().has(direction) {
+                match self.wait(direction, ticket.as_deref_mut(), cx.waker()) {
+                    Some(true) => return Poll::Pending,
+                    Some(false) => continue,
+                    None => break Err(strayed()),
+                }
+            }
+            if !budget::spend() {
+                self.put_off(cx.waker());
                 return Poll::Pending;
             }
-            match self.note(&reactor, direction, attempt(self.get())) {
-                Err(error) if retries(&error) => {}
-                result => return Poll::Ready(result),
+            match attempt(self.get()) {
+                Ok(Outcome::Whole(value)) => break Ok(value),
+                Ok(Outcome::Short(value)) => {
+                    self.note_short(direction);
+                    break Ok(value);
+                }
+                Ok(Outcome::Partial) => self.note_short(direction),
+                Err(error) => {
+                    if !self.note_error(direction, &error) {
+                        break Err(error);
+                    }
+                }
             }
+        };
+        // Who was ready does not wait any more: an event takes all who wait for it.
+        if let Some(ticket) = ticket {
+            *ticket = NOBODY;
+        }
+        Poll::Ready(result)
+    }
+
+    /// Lets who asks, a future by its ticket, wait until the source is ready. `false` if it has
+    /// become ready meanwhile; `None` when it has gone.
+    #[inline]
+    fn wait(
+        &self,
+        direction: Direction,
+        ticket: Option<&mut Ticket>,
+        waker: &Waker,
+    ) -> Option<bool> {
+        let ticket = match ticket {
+            Some(ticket) => {
+                if *ticket == NOBODY {
+                    *ticket = waiters::next_number();
+                }
+                *ticket
+            }
+            None => SHARED,
+        };
+        if self.state.place(direction).hold(ticket, waker) {
+            return Some(true);
+        }
+        self.wait_anew(direction, ticket, waker)
+    }
+
+    #[inline(never)]
+    fn wait_anew(&self, direction: Direction, ticket: Ticket, waker: &Waker) -> Option<bool> {
+        self.reactor().ok()?.wait_for(self.key, direction, ticket, waker)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_off(&self, waker: &Waker) {
+        if let Ok(reactor) = self.reactor() {
+            reactor.put_off(waker);
         }
     }
 
-    /// Corrects the readiness by what an attempt gave.
-    fn note<T>(
-        &self,
-        reactor: &Reactor,
-        direction: Direction,
-        result: io::Result<Outcome<T>>,
-    ) -> io::Result<T> {
-        match &result {
-            Ok(outcome) if outcome.short => reactor.clear_after_short(self.key, direction),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                reactor.clear(self.key, direction);
+    /// Notes that the kernel's buffer is empty (or full).
+    #[inline]
+    fn note_short(&self, direction: Direction) {
+        self.state.set_ready(self.state.ready().after_short(direction));
+    }
+
+    /// Notes that an attempt has failed. Whether it is to be tried again.
+    #[cold]
+    #[inline(never)]
+    fn note_error(&self, direction: Direction, error: &io::Error) -> bool {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.state.set_ready(self.state.ready().without(direction));
+                true
             }
-            _ => {}
+            io::ErrorKind::Interrupted => true,
+            _ => false,
         }
-        result.map(|outcome| outcome.value)
+    }
+
+    /// Ends the wait of a future that is dropped.
+    #[cold]
+    #[inline(never)]
+    fn forget(&self, direction: Direction, ticket: Ticket) {
+        if let Ok(reactor) = self.reactor() {
+            reactor.forget(self.key, direction, ticket);
+        }
     }
 
     fn release(&mut self) -> Option<S> {
@@ -263,8 +349,9 @@ impl<S: Source> Io<S> {
     }
 }
 
-fn retries(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+#[cold]
+fn strayed() -> io::Error {
+    io::Error::other(STRAYED)
 }
 
 impl<S: Source> Drop for Io<S> {
@@ -285,7 +372,7 @@ pub(crate) struct Operation<'a, S: Source, F> {
     io: &'a Io<S>,
     direction: Direction,
     attempt: F,
-    /// 0 until the operation first waits.
+    /// None until the operation first waits.
     ticket: Ticket,
 }
 
@@ -306,12 +393,10 @@ where
 }
 
 impl<S: Source, F> Drop for Operation<'_, S, F> {
+    #[inline]
     fn drop(&mut self) {
-        if self.ticket == SHARED {
-            return;
-        }
-        if let Ok(reactor) = self.io.reactor() {
-            reactor.forget(self.io.key, self.direction, self.ticket);
+        if self.ticket != NOBODY {
+            self.io.forget(self.direction, self.ticket);
         }
     }
 }

@@ -18,6 +18,8 @@ pub mod release;
 mod uninit;
 mod waiters;
 
+mod state;
+
 mod source;
 
 mod reactor;

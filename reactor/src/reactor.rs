@@ -11,18 +11,18 @@ use std::io;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{RawWakerVTable, Waker};
 use std::time::{Duration, Instant};
 
-use lunation_context::Resource;
+use lunation_context::{Resource, hooks};
 use mio::event::Source;
 use mio::{Events, Interest, Poll};
 
-use crate::budget::Meter;
+use crate::budget;
 use crate::readiness::{Direction, Ready};
 use crate::release::{Inbox, NOTIFIER, Released};
 use crate::source::{Key, Slot, Slots, SourceInfo};
-use crate::waiters::{SHARED, Ticket};
+use crate::waiters::{self, Ticket};
 
 /// Events taken from the kernel per wait. Between 256 and 1024 no difference was measurable.
 const EVENTS_PER_WAIT: usize = 1024;
@@ -30,6 +30,8 @@ const EVENTS_PER_WAIT: usize = 1024;
 thread_local! {
     /// The reactor that sockets made or used on this thread belong to.
     static REACTOR: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
+    /// Its number, or 0: what tells an operation that it is where it belongs.
+    static ENTERED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// One thread's I/O: a selector, the sources registered with it, and the readiness events that
@@ -45,11 +47,12 @@ pub struct Reactor {
     /// Listeners that pause after running out of descriptors, and until when.
     pauses: RefCell<Vec<(Instant, Key)>>,
     released_timers: RefCell<Vec<u64>>,
-    meter: Meter,
+    /// How often an operation was put off.
+    budget_hits: Cell<u64>,
     /// Tasks whose I/O budget is spent.
     yielded: RefCell<Vec<Waker>>,
-    /// Waits that have begun so far.
-    waits: Cell<u64>,
+    /// The table of the wakers whose wake runs no user code.
+    own_wakers: Cell<Option<&'static RawWakerVTable>>,
     closed: Cell<bool>,
 }
 
@@ -77,9 +80,9 @@ impl Reactor {
             pending: RefCell::default(),
             pauses: RefCell::default(),
             released_timers: RefCell::default(),
-            meter: Meter::default(),
+            budget_hits: Cell::new(0),
             yielded: RefCell::default(),
-            waits: Cell::new(0),
+            own_wakers: Cell::new(None),
             closed: Cell::new(false),
         }))
     }
@@ -87,6 +90,15 @@ impl Reactor {
     /// The runtime's number: unique in the process, never reused.
     pub fn id(&self) -> u64 {
         self.inbox.id
+    }
+
+    /// Tells by which table to know the wakers of the executor's own tasks.
+    ///
+    /// Waking one of those must only put the task into a queue: it is done while the reactor's
+    /// tables are borrowed and, when no hook and no poll hook would see it, outside of the
+    /// source's resource. Such a waker is kept after it was woken, for the next wait.
+    pub fn set_own_wakers(&self, table: &'static RawWakerVTable) {
+        self.own_wakers.set(Some(table));
     }
 
     /// A handle with which any thread can make [`wait`](Reactor::wait) return.
@@ -99,7 +111,14 @@ impl Reactor {
         // A runtime that lies in a thread-local may be dropped after REACTOR.
         let entered = REACTOR.try_with(|current| current.replace(Some(self.clone())));
         let previous = entered.ok().flatten();
+        ENTERED.set(self.id());
         EnterGuard { previous, _not_send: PhantomData }
+    }
+
+    /// Whether the runtime with this number is the one entered on this thread.
+    #[inline]
+    pub(crate) fn is_current(id: u64) -> bool {
+        ENTERED.get() == id
     }
 
     /// The reactor entered on this thread. `None` also while the thread's locals are destroyed.
@@ -117,7 +136,7 @@ impl Reactor {
     ///
     /// Those of the selector, except an interruption by a signal, which counts as "no events".
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.meter.refill();
+        budget::next_poll();
         self.free_released();
         let timeout = self.shorten(timeout);
         let notified = self.inbox.take_notified();
@@ -139,10 +158,15 @@ impl Reactor {
         loop {
             let event = self.pending.borrow_mut().pop_front();
             let Some((key, readiness)) = event else { return false };
-            let arrival = self.slots.borrow_mut().change(key, |slot| slot.arrive(readiness));
-            if let Some(arrival) = arrival {
-                arrival.deliver();
-                return true;
+            let own = if hooks::observed() { None } else { self.own_wakers.get() };
+            let arrival = self.change(key, |slot| slot.arrive(readiness, own));
+            match arrival {
+                None => {}
+                Some(None) => return true,
+                Some(Some(arrival)) => {
+                    arrival.deliver();
+                    return true;
+                }
             }
         }
     }
@@ -168,18 +192,24 @@ impl Reactor {
 
     /// How often an operation was put off because the I/O budget of its task was spent.
     pub fn budget_hits(&self) -> u64 {
-        self.meter.hits()
+        self.budget_hits.get()
     }
 
-    /// How many sources an operation waits for: what keeps `run_to_idle` going.
+    /// How many sources an operation waits for that keeps the loop alive. Looks at all of them.
     pub fn waiting(&self) -> usize {
-        self.slots.borrow().waiting()
+        self.slots.borrow().waiting().count()
     }
 
-    /// How many waits of operations have begun so far.
+    /// Whether an operation waits for any source and keeps the loop alive: what keeps
+    /// `run_to_idle` going. Looks no further than the first.
+    pub fn has_waiting(&self) -> bool {
+        self.slots.borrow().waiting().next().is_some()
+    }
+
+    /// How many waits of operations have begun on this thread so far.
     #[inline]
     pub fn waits_begun(&self) -> u64 {
-        self.waits.get()
+        waiters::waits_begun()
     }
 
     /// The sources as they are now, in no order.
@@ -256,98 +286,70 @@ impl Reactor {
         self.remove(key);
     }
 
-    /// Whether the source is ready; if not, `ticket` waits. `None` when the source has gone.
-    ///
-    /// A future passes its ticket, 0 until it first waits; `None` is the shared one.
-    pub(crate) fn ready_or_wait(
+    /// Lets `ticket` wait until the source is ready, unless it is: `false`. `None` when the source
+    /// has gone.
+    pub(crate) fn wait_for(
         &self,
         key: Key,
         direction: Direction,
-        ticket: Option<&mut Ticket>,
+        ticket: Ticket,
         waker: &Waker,
     ) -> Option<bool> {
-        let number = self.waits.get() + 1;
-        let ticket = match ticket {
-            Some(ticket) if *ticket == SHARED => {
-                // The number of its first wait names a future.
-                self.waits.set(number);
-                *ticket = number;
-                number
-            }
-            Some(ticket) => *ticket,
-            None => SHARED,
-        };
-        let (ready, held) = self.slots.borrow_mut().change(key, |slot| {
-            let held = slot.waiters(direction).holds(ticket, waker);
-            (slot.ready().has(direction), held)
-        })?;
-        if ready || held {
-            return Some(ready);
+        if self.change(key, |slot| slot.side(direction).0.hold(ticket, waker))? {
+            return Some(true);
         }
-        self.waits.set(number);
-        // Cloning runs foreign code, which may have dropped the source or made it ready.
+        // Cloning runs foreign code, which may drop the source or make it ready.
         let mut waker = Some(waker.clone());
-        let (ready, replaced) = self.slots.borrow_mut().change(key, |slot| {
-            if slot.ready().has(direction) {
-                return (true, None);
+        let (waits, replaced) = self.change(key, |slot| {
+            if slot.state().ready().has(direction) {
+                return (false, None);
             }
-            let store = |waker| slot.waiters(direction).store(ticket, number, waker);
-            (false, waker.take().and_then(store))
+            let (waiters, place) = slot.side(direction);
+            (true, waker.take().and_then(|waker| waiters.store(place, ticket, waker)))
         })?;
         drop(replaced);
-        Some(ready)
+        Some(waits)
     }
 
     /// Ends the wait of a future that is dropped.
     pub(crate) fn forget(&self, key: Key, direction: Direction, ticket: Ticket) {
-        let forget = |slot: &mut Slot| slot.waiters(direction).forget(ticket);
-        let waker = self.slots.borrow_mut().change(key, forget);
-        drop(waker);
+        let forgotten = self.change(key, |slot| {
+            let (waiters, place) = slot.side(direction);
+            waiters.forget(place, ticket)
+        });
+        drop(forgotten);
     }
 
     /// Sets whether operations that wait for the source keep the loop alive.
     pub(crate) fn set_ref(&self, key: Key, refed: bool) {
-        self.slots.borrow_mut().change(key, |slot| slot.set_ref(refed));
+        self.change(key, |slot| slot.set_ref(refed));
     }
 
-    /// Notes a `WouldBlock`.
-    pub(crate) fn clear(&self, key: Key, direction: Direction) {
-        self.slots.borrow_mut().change(key, |slot| slot.ready().clear(direction));
+    /// `None` when the source has gone.
+    pub(crate) fn find(&self, key: Key) -> Option<()> {
+        self.change(key, |_| ())
     }
 
-    /// Notes a transfer of less than was asked for.
-    pub(crate) fn clear_after_short(&self, key: Key, direction: Direction) {
-        self.slots.borrow_mut().change(key, |slot| slot.ready().clear_after_short(direction));
+    /// Looks at or changes one source; `None` when it has gone. `f` must not run user code.
+    #[inline]
+    pub(crate) fn change<R>(&self, key: Key, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
+        self.slots.borrow_mut().get(key).map(f)
     }
 
-    /// Whether the source is taken to be ready, without asking the system.
-    pub(crate) fn is_ready(&self, key: Key, direction: Direction) -> Option<bool> {
-        self.slots.borrow_mut().change(key, |slot| slot.ready().has(direction))
-    }
-
-    /// All that is known of the source.
-    pub(crate) fn readiness(&self, key: Key) -> Option<Ready> {
-        self.slots.borrow_mut().change(key, |slot| *slot.ready())
-    }
-
-    /// Takes one operation out of the budget of the task that runs. `false` when it is spent: then
-    /// the task has been put off until the next poll phase.
-    pub(crate) fn spend(&self, waker: &Waker) -> bool {
-        if self.meter.spend() {
-            return true;
-        }
+    /// Puts the task off until the next poll phase: its budget is spent.
+    pub(crate) fn put_off(&self, waker: &Waker) {
+        self.budget_hits.set(self.budget_hits.get() + 1);
         let held = self.yielded.borrow().last().is_some_and(|last| last.will_wake(waker));
         if !held {
             let waker = waker.clone();
             self.yielded.borrow_mut().push(waker);
         }
-        false
     }
 
     /// Notes that `listener` is out of descriptors: nothing new is accepted until a pause has
     /// ended, since the edge has been delivered and asking again at once would spin.
     pub(crate) fn pause(&self, listener: Key) {
-        let pause = self.slots.borrow_mut().change(listener, Slot::start_pause);
+        let pause = self.change(listener, Slot::start_pause);
         if let Some(pause) = pause {
             self.pauses.borrow_mut().push((Instant::now() + pause, listener));
         }
@@ -358,14 +360,9 @@ impl Reactor {
         self.change(key, |slot| slot.resource())
     }
 
-    /// Changes a slot. `f` must run no code of users: the slots are borrowed.
-    pub(crate) fn change<R>(&self, key: Key, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
-        self.slots.borrow_mut().change(key, f)
-    }
-
     /// Notes that `listener` accepted a connection, and returns its resource.
     pub(crate) fn accepted(&self, listener: Key) -> Option<Rc<Resource>> {
-        self.slots.borrow_mut().change(listener, |slot| {
+        self.change(listener, |slot| {
             slot.reset_pause();
             slot.resource()
         })
@@ -428,7 +425,7 @@ impl Reactor {
         let mut slots = self.slots.borrow_mut();
         let mut pending = self.pending.borrow_mut();
         for (_, key) in pauses.extract_if(.., |(until, _)| *until <= now) {
-            slots.change(key, Slot::end_pause);
+            slots.get(key).map(Slot::end_pause);
             pending.push_back((key, Ready::only(Direction::Read)));
         }
     }
@@ -471,6 +468,7 @@ pub struct EnterGuard {
 impl Drop for EnterGuard {
     fn drop(&mut self) {
         let previous = self.previous.take();
+        ENTERED.set(previous.as_deref().map_or(0, Reactor::id));
         // Fails only in the destruction of the thread's locals, when there is none to restore.
         let left = REACTOR.try_with(|current| current.replace(previous));
         drop(left);

@@ -117,22 +117,35 @@ impl Ready {
         self.meets(Self::only(direction))
     }
 
-    /// Forgets `direction` after a `WouldBlock`. The close flags stay: they never become untrue.
-    pub(crate) fn clear(&mut self, direction: Direction) {
-        self.0 &= !Self::only(direction).0;
+    /// Without `direction`, after a `WouldBlock`. The close flags stay: they never become untrue.
+    #[must_use]
+    pub(crate) fn without(self, direction: Direction) -> Ready {
+        Ready(self.0 & !Self::only(direction).0)
     }
 
-    /// Forgets `direction` after a transfer that was shorter than asked, without another system
-    /// call. Not once the source was closed or failed: that edge has been delivered already, no
+    /// Without `direction`, after a transfer that was shorter than asked, and no other system call.
+    /// With it still if the source was closed or failed: that edge has been delivered already, no
     /// other follows, so the direction must be tried until it says so itself.
-    pub(crate) fn clear_after_short(&mut self, direction: Direction) {
+    #[must_use]
+    #[inline]
+    pub(crate) fn after_short(self, direction: Direction) -> Ready {
         let closed = match direction {
             Direction::Read => Self::READ_CLOSED | Self::ERROR,
             Direction::Write => Self::WRITE_CLOSED | Self::ERROR,
         };
-        if SHORT_TRANSFER_IS_EDGE && !self.meets(closed) {
-            self.clear(direction);
-        }
+        if SHORT_TRANSFER_IS_EDGE && !self.meets(closed) { self.without(direction) } else { self }
+    }
+
+    /// As a number, to be kept.
+    #[inline]
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From [`bits`](Self::bits).
+    #[inline]
+    pub(crate) fn from_bits(bits: u8) -> Ready {
+        Ready(bits)
     }
 
     fn meets(self, other: Ready) -> bool {

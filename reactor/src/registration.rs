@@ -131,7 +131,7 @@ impl<S: Source> Registration<S> {
         interest: Interest,
         operation: impl FnOnce(&S) -> io::Result<T>,
     ) -> io::Result<T> {
-        self.io.try_now(direction(interest), |source| operation(source).map(Outcome::whole))
+        self.io.try_now(direction(interest), |source| operation(source).map(Outcome::Whole))
     }
 
     /// Calls `operation` until it gives something else than `WouldBlock` or `Interrupted`; waits
@@ -146,7 +146,7 @@ impl<S: Source> Registration<S> {
         interest: Interest,
         mut operation: impl FnMut(&S) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        let attempt = |source: &S| operation(source).map(Outcome::whole);
+        let attempt = |source: &S| operation(source).map(Outcome::Whole);
         self.io.poll_now(cx, direction(interest), attempt)
     }
 
@@ -163,7 +163,7 @@ impl<S: Source> Registration<S> {
         interest: Interest,
         mut operation: impl FnMut(&S) -> io::Result<T>,
     ) -> io::Result<T> {
-        let attempt = |source: &S| operation(source).map(Outcome::whole);
+        let attempt = |source: &S| operation(source).map(Outcome::Whole);
         self.io.operate(direction(interest), attempt).await
     }
 }

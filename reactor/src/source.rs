@@ -1,6 +1,7 @@
 //! The slab of I/O sources: what the loop's thread keeps about each socket.
 
 use std::rc::Rc;
+use std::task::{RawWakerVTable, Waker};
 use std::time::Duration;
 
 use lunation_context::Resource;
@@ -8,7 +9,8 @@ use mio::{Interest, Token};
 use slab::Slab;
 
 use crate::readiness::{Direction, Ready};
-use crate::waiters::{Waiter, Waiters};
+use crate::state::State;
+use crate::waiters::{Place, Waiters, Waking};
 
 /// A slot's index in the low half of a token, its generation in the high half.
 const INDEX_BITS: u32 = usize::BITS / 2;
@@ -52,7 +54,7 @@ pub(crate) enum Dispatch {
 #[derive(Debug)]
 pub(crate) struct Slot {
     key: Key,
-    ready: Ready,
+    state: State,
     readers: Waiters,
     writers: Waiters,
     resource: Rc<Resource>,
@@ -72,7 +74,7 @@ impl Slot {
     pub(crate) fn new(resource: Rc<Resource>, ready: Ready, dispatch: Dispatch) -> Slot {
         Slot {
             key: Key(0),
-            ready,
+            state: State::new(ready),
             readers: Waiters::default(),
             writers: Waiters::default(),
             resource,
@@ -94,35 +96,56 @@ impl Slot {
         self.resource.clone()
     }
 
-    pub(crate) fn ready(&mut self) -> &mut Ready {
-        &mut self.ready
+    pub(crate) fn state(&self) -> &State {
+        &self.state
     }
 
-    pub(crate) fn waiters(&mut self, direction: Direction) -> &mut Waiters {
-        match direction {
+    /// Who waits for `direction`, and where the first of them stands.
+    pub(crate) fn side(&mut self, direction: Direction) -> (&mut Waiters, &Place) {
+        let waiters = match direction {
             Direction::Read => &mut self.readers,
             Direction::Write => &mut self.writers,
-        }
+        };
+        (waiters, self.state.place(direction))
     }
 
-    /// Takes in an event and takes out whom it concerns.
-    pub(crate) fn arrive(&mut self, event: Ready) -> Arrival {
+    /// Takes in an event and takes out whom it concerns; `None` if that is done already, because
+    /// only tasks wait whose wakers, those with the table `own`, run no user code. With `own`,
+    /// nobody can tell whether the resource was entered.
+    pub(crate) fn arrive(
+        &mut self,
+        event: Ready,
+        own: Option<&'static RawWakerVTable>,
+    ) -> Option<Arrival> {
         let event = if self.paused { Ready::NONE } else { event };
-        self.ready = self.ready | event;
-        let take = |waiters: &mut Waiters, direction| {
-            if event.has(direction) { std::mem::take(waiters) } else { Waiters::default() }
+        self.state.set_ready(self.state.ready() | event);
+        let (reads, writes) = (event.has(Direction::Read), event.has(Direction::Write));
+        let mut wakes = |direction, own| {
+            let (waiters, place) = self.side(direction);
+            waiters.wake_in_place(place, own)
         };
-        Arrival {
-            readers: take(&mut self.readers, Direction::Read),
-            writers: take(&mut self.writers, Direction::Write),
-            connected: self.connecting.take_if(|_| event.has(Direction::Write)),
-            resource: self.used(),
+        if let Some(own) = own
+            && (!reads || wakes(Direction::Read, own))
+            && (!writes || wakes(Direction::Write, own))
+            && self.connecting.is_none()
+        {
+            return None;
         }
+        let mut take = |direction, concerned: bool| {
+            let (waiters, place) = self.side(direction);
+            if concerned { waiters.take(place) } else { Waking::default() }
+        };
+        Some(Arrival {
+            readers: take(Direction::Read, reads),
+            writers: take(Direction::Write, writes),
+            connected: self.connecting.take_if(|_| writes),
+            resource: self.used(),
+        })
     }
 
     /// Stops trying to read, for the returned time: 100 ms, doubling to 1 s.
     pub(crate) fn start_pause(&mut self) -> Duration {
-        self.ready.clear(Direction::Read);
+        self.state.set_ready(self.state.ready().without(Direction::Read));
         self.paused = true;
         self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         self.pause
@@ -171,13 +194,16 @@ impl Slot {
     }
 
     fn describe(&self) -> SourceInfo {
-        let waits = |waiters: &Waiters, interest: Interest| -> Vec<SourceWait> {
-            let wait =
-                |it: &Waiter| SourceWait { interest, waker: it.waker.data(), number: it.number };
-            waiters.iter().map(wait).collect()
+        let waits = |waiters: &Waiters, direction, interest: Interest| -> Vec<SourceWait> {
+            let wait = |(number, waker): (u64, &Waker)| SourceWait {
+                interest,
+                waker: waker.data(),
+                number,
+            };
+            waiters.iter(self.state.place(direction)).map(wait).collect()
         };
-        let mut all = waits(&self.readers, Interest::READABLE);
-        all.extend(waits(&self.writers, Interest::WRITABLE));
+        let mut all = waits(&self.readers, Direction::Read, Interest::READABLE);
+        all.extend(waits(&self.writers, Direction::Write, Interest::WRITABLE));
         SourceInfo {
             resource: self.resource.clone(),
             connect: self.connecting.clone(),
@@ -188,7 +214,9 @@ impl Slot {
 
     /// Whether an operation waits for it that keeps the loop alive.
     fn is_waiting(&self) -> bool {
-        self.refed && !(self.readers.is_empty() && self.writers.is_empty())
+        let reader = self.state.place(Direction::Read);
+        let writer = self.state.place(Direction::Write);
+        self.refed && !(self.readers.is_empty(reader) && self.writers.is_empty(writer))
     }
 }
 
@@ -219,8 +247,8 @@ pub struct SourceWait {
 /// An event on its way to those who wait for it.
 #[derive(Debug)]
 pub(crate) struct Arrival {
-    readers: Waiters,
-    writers: Waiters,
+    readers: Waking,
+    writers: Waking,
     /// The request of the connect that the event ends.
     connected: Option<Rc<Resource>>,
     /// What to enter for another event; none for silent sources.
@@ -255,7 +283,6 @@ impl Arrival {
 pub(crate) struct Slots {
     slab: Slab<Slot>,
     generation: usize,
-    waiting: usize,
 }
 
 impl Slots {
@@ -278,21 +305,16 @@ impl Slots {
         entry.insert(slot).key
     }
 
-    /// Looks at or changes one source; `None` when it has gone. `f` must not run user code.
-    pub(crate) fn change<R>(&mut self, key: Key, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
-        let slot = self.slab.get_mut(key.index()).filter(|slot| slot.key == key)?;
-        let waited = slot.is_waiting();
-        let result = f(slot);
-        self.waiting = self.waiting + usize::from(slot.is_waiting()) - usize::from(waited);
-        Some(result)
+    /// One source; `None` when it has gone.
+    #[inline]
+    pub(crate) fn get(&mut self, key: Key) -> Option<&mut Slot> {
+        self.slab.get_mut(key.index()).filter(|slot| slot.key == key)
     }
 
     /// Takes a source out, to be [ended](Slot::end) without a borrow.
     pub(crate) fn remove(&mut self, key: Key) -> Option<Slot> {
-        self.slab.get(key.index()).filter(|slot| slot.key == key)?;
-        let slot = self.slab.remove(key.index());
-        self.waiting -= usize::from(slot.is_waiting());
-        Some(slot)
+        self.get(key)?.state.close();
+        Some(self.slab.remove(key.index()))
     }
 
     /// Any one source, for the shutdown.
@@ -305,8 +327,8 @@ impl Slots {
         self.slab.iter().map(|(_, slot)| slot.describe()).collect()
     }
 
-    /// How many sources an operation waits for.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting
+    /// The sources for which an operation waits that keeps the loop alive.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Slot> {
+        self.slab.iter().map(|(_, slot)| slot).filter(|slot| slot.is_waiting())
     }
 }

@@ -8,20 +8,26 @@ use std::io;
 
 use socket2::SockRef;
 
-/// Receives into the rest of `cursor` and advances it by what came. Returns how much came and how
-/// much there was room for.
+/// Receives into the rest of `cursor`, shows what came to `see`, and advances it by that. Returns
+/// how much came and how much there was room for.
 #[cfg(feature = "hyper")]
+#[inline]
 pub(crate) fn receive_hyper(
     socket: SockRef<'_>,
     cursor: &mut hyper::rt::ReadBufCursor<'_>,
+    see: impl FnOnce(&[u8]),
 ) -> io::Result<(usize, usize)> {
     // SAFETY: `as_mut` demands that bytes which are initialised are not made uninitialised. The
     // slice goes to `recv` alone, which writes received bytes into it and nothing else.
     let room = unsafe { cursor.as_mut() };
     let wanted = room.len();
     let received = socket.recv(room)?;
-    // SAFETY: `advance` demands that the next `received` bytes are initialised. `recv` returns how
-    // many bytes the kernel wrote, from the beginning of the slice, and that slice began there.
+    let came: *const u8 = room[..received].as_ptr().cast();
+    // SAFETY: `from_raw_parts` demands `received` initialised bytes that nobody changes meanwhile:
+    // `recv` returns how many bytes the kernel wrote, from the beginning of the slice, which is
+    // borrowed from the cursor until after the call.
+    see(unsafe { std::slice::from_raw_parts(came, received) });
+    // SAFETY: `advance` demands that the next `received` bytes are initialised: see above.
     unsafe { cursor.advance(received) };
     Ok((received, wanted))
 }

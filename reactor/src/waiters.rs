@@ -3,82 +3,219 @@
 //! Nearly always there is at most one, so the first has a place of its own and the others, for
 //! example several tasks that accept from one listener, share a list. Every future of this crate
 //! has a ticket and takes its waker back when it is dropped, so the list is no longer than the
-//! futures alive; the `poll_*` functions share ticket 0, where the last caller wins, as in tokio.
+//! futures alive; the `poll_*` functions share one ticket, where the last caller wins, as in tokio.
+//!
+//! Wakers of the runtime's own tasks stay in the first place after they were woken, resting: a
+//! task that waits again, as a connection does for its next message, then only puts its ticket
+//! beside them. For that, the place is seen from the handle as well as from the slot: a [`Place`].
 //!
 //! Nothing here calls into a waker while a caller's borrow can be held: what is replaced or taken
-//! is returned.
+//! is returned. The exception is the wake of one of the runtime's own, which runs no user code.
 
-use std::task::Waker;
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::{RawWakerVTable, Waker};
 
-/// Who waits: 0 for the `poll_*` functions, else one future.
+/// Who waits.
 pub(crate) type Ticket = u64;
 
-/// The ticket of the `poll_*` functions.
-pub(crate) const SHARED: Ticket = 0;
+/// No ticket.
+pub(crate) const NOBODY: Ticket = 0;
 
-/// One who waits.
+/// The ticket of the `poll_*` functions. Those of futures are larger.
+pub(crate) const SHARED: Ticket = 1;
+
+thread_local! {
+    /// The number of the last wait, or ticket.
+    static WAITS: Cell<u64> = const { Cell::new(SHARED) };
+}
+
+/// How many waits have begun on this thread, and tickets were given.
+#[inline]
+pub(crate) fn waits_begun() -> u64 {
+    WAITS.get()
+}
+
+/// The number of a wait that begins, which tells the order of waits; or a new ticket.
+#[inline]
+pub(crate) fn next_number() -> u64 {
+    let number = WAITS.get() + 1;
+    WAITS.set(number);
+    number
+}
+
+/// Who waits in the first place, and with which waker. Used by the source's thread alone, by plain
+/// loads and stores.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    ticket: AtomicU64,
+    /// The number of the wait.
+    number: AtomicU64,
+    /// Data and table of the waker that lies there, as numbers, to be compared; it may rest.
+    data: AtomicUsize,
+    table: AtomicUsize,
+}
+
+impl Place {
+    /// Whether `ticket` waits from now on because a waker that wakes what `waker` would is there:
+    /// its own, or one that rests.
+    #[inline]
+    pub(crate) fn hold(&self, ticket: Ticket, waker: &Waker) -> bool {
+        let holder = self.ticket.load(Relaxed);
+        let (data, table) = numbers(waker);
+        let holds = (holder == NOBODY || holder == ticket)
+            && self.data.load(Relaxed) == data
+            && self.table.load(Relaxed) == table;
+        if holds && holder == NOBODY {
+            self.number.store(next_number(), Relaxed);
+            self.ticket.store(ticket, Relaxed);
+        }
+        holds
+    }
+
+    fn ticket(&self) -> Ticket {
+        self.ticket.load(Relaxed)
+    }
+
+    /// Lets `ticket` wait with `waker`, which lies in the slot from now on.
+    fn put(&self, ticket: Ticket, waker: &Waker) {
+        let (data, table) = numbers(waker);
+        self.data.store(data, Relaxed);
+        self.table.store(table, Relaxed);
+        // Another waker for the same wait leaves it its number.
+        if self.ticket() != ticket {
+            self.number.store(next_number(), Relaxed);
+            self.ticket.store(ticket, Relaxed);
+        }
+    }
+
+    /// Nobody waits any more; the waker rests.
+    fn rest(&self) {
+        self.ticket.store(NOBODY, Relaxed);
+    }
+
+    /// No waker is here.
+    pub(crate) fn clear(&self) {
+        self.ticket.store(NOBODY, Relaxed);
+        // No waker has a table at 0.
+        self.table.store(0, Relaxed);
+    }
+}
+
+fn numbers(waker: &Waker) -> (usize, usize) {
+    (waker.data().addr(), ptr::from_ref(waker.vtable()).addr())
+}
+
+/// One who waits beside the first.
 #[derive(Debug)]
-pub(crate) struct Waiter {
+struct Waiter {
     ticket: Ticket,
-    /// The number of this wait among all of the reactor: tells when it began.
-    pub(crate) number: u64,
-    pub(crate) waker: Waker,
+    number: u64,
+    waker: Waker,
 }
 
 /// The waiting wakers of one direction.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    first: Option<Waiter>,
+    /// Its ticket is in the place.
+    first: Option<Waker>,
     rest: Vec<Waiter>,
 }
 
 impl Waiters {
     /// Whether nobody waits.
+    pub(crate) fn is_empty(&self, place: &Place) -> bool {
+        place.ticket() == NOBODY && self.rest.is_empty()
+    }
+
+    /// Whether `ticket` waits already, beside the first, with a waker that wakes what `waker`
+    /// would.
+    pub(crate) fn hold(&self, ticket: Ticket, waker: &Waker) -> bool {
+        self.rest.iter().any(|it| it.ticket == ticket && it.waker.will_wake(waker))
+    }
+
+    /// Lets `ticket` wait with `waker` and returns the waker it had before, or one that rested.
+    pub(crate) fn store(&mut self, place: &Place, ticket: Ticket, waker: Waker) -> Option<Waker> {
+        if let Some(old) = self.rest.iter_mut().find(|it| it.ticket == ticket) {
+            return Some(std::mem::replace(&mut old.waker, waker));
+        }
+        let holder = place.ticket();
+        if holder == NOBODY || holder == ticket {
+            place.put(ticket, &waker);
+            self.first.replace(waker)
+        } else {
+            self.rest.push(Waiter { ticket, number: next_number(), waker });
+            None
+        }
+    }
+
+    /// Ends the wait of `ticket` and returns its waker.
+    pub(crate) fn forget(&mut self, place: &Place, ticket: Ticket) -> Option<Waker> {
+        if place.ticket() == ticket {
+            place.clear();
+            return self.first.take();
+        }
+        let at = self.rest.iter().position(|it| it.ticket == ticket)?;
+        Some(self.rest.remove(at).waker)
+    }
+
+    /// All who wait: the numbers of their waits, and their wakers.
+    pub(crate) fn iter(&self, place: &Place) -> impl Iterator<Item = (u64, &Waker)> {
+        let number = place.number.load(Relaxed);
+        let first = self.first.as_ref().filter(|_| place.ticket() != NOBODY);
+        let rest = self.rest.iter().map(|it| (it.number, &it.waker));
+        first.map(|waker| (number, waker)).into_iter().chain(rest)
+    }
+
+    /// Wakes who waits if that is at most one, with a waker that has the table `own` and so runs no
+    /// user code; the waker stays. Otherwise `false`, and nothing is done.
+    #[inline]
+    pub(crate) fn wake_in_place(&self, place: &Place, own: &'static RawWakerVTable) -> bool {
+        if !self.rest.is_empty() {
+            return false;
+        }
+        if place.ticket() == NOBODY {
+            return true;
+        }
+        match &self.first {
+            Some(waker) if ptr::eq(waker.vtable(), own) => {
+                place.rest();
+                waker.wake_by_ref();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes out all who wait.
+    pub(crate) fn take(&mut self, place: &Place) -> Waking {
+        let waits = place.ticket() != NOBODY;
+        let first = if waits { self.first.take() } else { None };
+        if waits {
+            place.clear();
+        }
+        Waking { first, rest: std::mem::take(&mut self.rest) }
+    }
+}
+
+/// Those who are to be woken.
+#[derive(Debug, Default)]
+pub(crate) struct Waking {
+    first: Option<Waker>,
+    rest: Vec<Waiter>,
+}
+
+impl Waking {
+    /// Whether it is nobody.
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_none() && self.rest.is_empty()
     }
 
-    /// Whether `ticket` waits already with a waker that wakes what `waker` would.
-    pub(crate) fn holds(&self, ticket: Ticket, waker: &Waker) -> bool {
-        self.iter().any(|it| it.ticket == ticket && it.waker.will_wake(waker))
-    }
-
-    /// All who wait.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiter> {
-        self.first.iter().chain(&self.rest)
-    }
-
-    /// Lets `ticket` wait with `waker` and returns the waker it had before, whose wait goes on.
-    pub(crate) fn store(&mut self, ticket: Ticket, number: u64, waker: Waker) -> Option<Waker> {
-        let mut held = self.first.iter_mut().chain(&mut self.rest);
-        if let Some(old) = held.find(|it| it.ticket == ticket) {
-            return Some(std::mem::replace(&mut old.waker, waker));
-        }
-        drop(held);
-        let waiter = Waiter { ticket, number, waker };
-        match &self.first {
-            None => self.first = Some(waiter),
-            Some(_) => self.rest.push(waiter),
-        }
-        None
-    }
-
-    /// Ends the wait of `ticket` and returns its waker.
-    pub(crate) fn forget(&mut self, ticket: Ticket) -> Option<Waker> {
-        let waiter = match &self.first {
-            Some(first) if first.ticket == ticket => self.first.take()?,
-            _ => {
-                let at = self.rest.iter().position(|it| it.ticket == ticket)?;
-                self.rest.remove(at)
-            }
-        };
-        Some(waiter.waker)
-    }
-
-    /// Wakes all. User code may run: hold no borrow.
+    /// Wakes them. User code may run: hold no borrow.
     pub(crate) fn wake(self) {
-        for waiter in self.first.into_iter().chain(self.rest) {
-            waiter.waker.wake();
+        for waker in self.first.into_iter().chain(self.rest.into_iter().map(|it| it.waker)) {
+            waker.wake();
         }
     }
 }

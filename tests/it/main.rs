@@ -24,5 +24,6 @@ mod promises;
 mod runtimes;
 #[cfg(unix)]
 mod signals;
+mod sockets;
 mod support;
 mod tasks;

@@ -17,6 +17,11 @@ use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 /// One table for all tasks of the program, so that `will_wake` works.
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
+/// The table by which the wakers of tasks are known. Their wake only puts the task into a queue.
+pub(crate) fn table() -> &'static RawWakerVTable {
+    &VTABLE
+}
+
 /// A waker for the time of one poll: it borrows the scheduler's reference (rule 7).
 ///
 /// # Safety

@@ -12,13 +12,30 @@ use crate::net::split::{Reader, Writer};
 use crate::net::stream::Stream;
 use crate::uninit::receive_hyper;
 
+impl<F: Family> Stream<F> {
+    /// hyper's [`Read::poll_read`] that shows what it has read, which the cursor does not. `see` is
+    /// called at most once, with nothing at the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn poll_read_seen(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+        mut see: impl FnMut(&[u8]),
+    ) -> Poll<io::Result<()>> {
+        self.wire.poll_receive(cx, |socket| receive_hyper(socket, &mut buf, &mut see))
+    }
+}
+
 impl<F: Family> Read for Stream<F> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.wire.poll_receive(cx, |socket| receive_hyper(socket, &mut buf))
+        self.wire.poll_receive(cx, |socket| receive_hyper(socket, &mut buf, |_| ()))
     }
 }
 
@@ -58,7 +75,7 @@ impl<F: Family, P: Deref<Target = Stream<F>>> Read for Reader<P> {
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream.wire.poll_receive(cx, |socket| receive_hyper(socket, &mut buf))
+        self.stream.wire.poll_receive(cx, |socket| receive_hyper(socket, &mut buf, |_| ()))
     }
 }
 

@@ -163,7 +163,7 @@ fn accept<F: Family>(server: &F::Server) -> io::Result<Outcome<(F::Socket, F::Ad
     loop {
         match F::accept(server) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            result => return result.map(Outcome::whole),
+            result => return result.map(Outcome::Whole),
         }
     }
 }

@@ -134,8 +134,8 @@ impl<F: Family, P: Deref<Target = Stream<F>>> Reader<P> {
     /// # Errors
     ///
     /// As [`Stream::read`].
-    pub async fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stream.wire.read(buf).await
+    pub fn read(&mut self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        self.stream.wire.read(buf)
     }
 
     /// As [`Stream::read_exact`]; not cancel safe.
@@ -205,8 +205,8 @@ impl<F: Family, P: Deref<Target = Stream<F>>> Writer<P> {
     /// # Errors
     ///
     /// As [`Stream::write`].
-    pub async fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.stream.wire.write(buf).await
+    pub fn write(&mut self, buf: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        self.stream.wire.write(buf)
     }
 
     /// As [`Stream::write_all`]; not cancel safe.
@@ -214,8 +214,8 @@ impl<F: Family, P: Deref<Target = Stream<F>>> Writer<P> {
     /// # Errors
     ///
     /// As [`Stream::write`].
-    pub async fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
-        self.stream.wire.write_all(buf).await
+    pub fn write_all(&mut self, buf: &[u8]) -> impl Future<Output = io::Result<()>> {
+        self.stream.wire.write_all(buf)
     }
 
     /// As [`Stream::write_vectored`]; cancel safe.

@@ -78,8 +78,8 @@ impl<F: Family> Stream<F> {
     ///
     /// The system's as `source()`, with the peer's address in the text, or the stream's own if
     /// that is not known; or the stream belongs to another thread's runtime.
-    pub async fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.wire.read(buf).await
+    pub fn read(&mut self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        self.wire.read(buf)
     }
 
     /// Fills `buf`.
@@ -112,8 +112,8 @@ impl<F: Family> Stream<F> {
     ///
     /// The system's as `source()`, with the peer's address in the text, or the stream's own if
     /// that is not known; or the stream belongs to another thread's runtime.
-    pub async fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.wire.write(buf).await
+    pub fn write(&mut self, buf: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        self.wire.write(buf)
     }
 
     /// Writes all of `buf`. Nothing is buffered here, so there is no flush.
@@ -123,8 +123,8 @@ impl<F: Family> Stream<F> {
     /// # Errors
     ///
     /// As [`write`](Self::write).
-    pub async fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
-        self.wire.write_all(buf).await
+    pub fn write_all(&mut self, buf: &[u8]) -> impl Future<Output = io::Result<()>> {
+        self.wire.write_all(buf)
     }
 
     /// [`write`](Self::write) from several buffers, one after the other.
@@ -344,7 +344,7 @@ fn connected<F: Family>(socket: &F::Socket) -> io::Result<Outcome<()>> {
         return Err(error);
     }
     match F::peer_address(socket) {
-        Ok(_) => Ok(Outcome::whole(())),
+        Ok(_) => Ok(Outcome::Whole(())),
         Err(error)
             if error.kind() == io::ErrorKind::NotConnected || errno::is_in_progress(&error) =>
         {

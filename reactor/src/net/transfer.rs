@@ -34,8 +34,8 @@ impl<F: Family> Wire<F> {
         self.peer = Some(peer);
     }
 
-    pub(super) async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.operate(Direction::Read, |socket| self.reads(socket.read(buf), buf.len())).await
+    pub(super) fn read(&self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        self.io.operate(Direction::Read, |socket| self.reads(socket.read(buf), buf.len()))
     }
 
     pub(super) async fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -54,8 +54,8 @@ impl<F: Family> Wire<F> {
         Ok(())
     }
 
-    pub(super) async fn write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.io.operate(Direction::Write, |socket| self.writes(socket.write(buf), buf.len())).await
+    pub(super) fn write(&self, buf: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        self.io.operate(Direction::Write, |socket| self.writes(socket.write(buf), buf.len()))
     }
 
     pub(super) async fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -63,14 +63,20 @@ impl<F: Family> Wire<F> {
         self.io.operate(Direction::Write, attempt).await
     }
 
-    pub(super) async fn write_all(&self, mut buf: &[u8]) -> io::Result<()> {
-        while !buf.is_empty() {
-            match self.write(buf).await? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                done => buf = &buf[done..],
+    pub(super) fn write_all(&self, mut buf: &[u8]) -> impl Future<Output = io::Result<()>> {
+        self.io.operate(Direction::Write, move |socket| {
+            if buf.is_empty() {
+                return Ok(Outcome::Whole(()));
             }
-        }
-        Ok(())
+            match self.writes(socket.write(buf), buf.len())? {
+                Outcome::Whole(0) => Err(io::ErrorKind::WriteZero.into()),
+                Outcome::Short(done) => {
+                    buf = &buf[done..];
+                    Ok(Outcome::Partial)
+                }
+                _ => Ok(Outcome::Whole(())),
+            }
+        })
     }
 
     pub(super) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
@@ -115,13 +121,13 @@ impl<F: Family> Wire<F> {
 
     /// Looking takes nothing out of the kernel's buffer, so a short look proves nothing.
     pub(super) fn looks(&self, result: io::Result<usize>) -> io::Result<Outcome<usize>> {
-        result.map(Outcome::whole).map_err(|error| self.name(&READING, error))
+        result.map(Outcome::Whole).map_err(|error| self.name(&READING, error))
     }
 
     fn reads(&self, result: io::Result<usize>, wanted: usize) -> io::Result<Outcome<usize>> {
         let outcome = |done| match F::SHORT_READ_EMPTIES {
             true => Outcome::transfer(done, wanted),
-            false => Outcome::whole(done),
+            false => Outcome::Whole(done),
         };
         result.map(outcome).map_err(|error| self.name(&READING, error))
     }

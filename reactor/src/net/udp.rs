@@ -375,11 +375,11 @@ impl UdpSocket {
 
     /// Datagrams come one by one: a short one proves nothing about the next.
     fn received<T>(&self, result: io::Result<T>) -> io::Result<Outcome<T>> {
-        result.map(Outcome::whole).map_err(|error| self.name(&RECEIVING, error))
+        result.map(Outcome::Whole).map_err(|error| self.name(&RECEIVING, error))
     }
 
     fn sent(&self, result: io::Result<usize>) -> io::Result<Outcome<usize>> {
-        result.map(Outcome::whole).map_err(|error| self.name(&SENDING, error))
+        result.map(Outcome::Whole).map_err(|error| self.name(&SENDING, error))
     }
 
     #[cold]
@@ -392,6 +392,6 @@ impl UdpSocket {
 
 fn sent_to(socket: &Socket, buf: &[u8], target: SocketAddr) -> io::Result<Outcome<usize>> {
     let target_text = || Some(target.to_string());
-    let sent = socket.send_to(buf, target).map(Outcome::whole);
+    let sent = socket.send_to(buf, target).map(Outcome::Whole);
     sent.map_err(|error| transferring(&SENDING, target_text, || None, error))
 }
