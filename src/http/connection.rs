@@ -7,6 +7,7 @@ use std::panic::Location;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
@@ -15,14 +16,15 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper::{Request, Response};
 use lunation_context::{AsyncId, Frame};
+use lunation_executor::time;
 use lunation_reactor::net::TcpStream;
 
 use crate::http::answer::{Answer, AnswerBody};
 use crate::http::channels;
-use crate::http::deadline::{HeadTimer, Progress};
+use crate::http::deadline::{HeadTimer, Limits, Progress};
 use crate::http::failure::Failure;
 use crate::http::flow::{Flow, Report};
-use crate::http::stop::Stop;
+use crate::http::stop::{Registered, Stop};
 use crate::http::watched::Watched;
 
 /// What runs first in each request.
@@ -62,40 +64,68 @@ where
     let socket = stream.async_id();
     // Responses are written whole: nothing is gained by waiting for more. Not a reason to fail.
     let _ = stream.set_nodelay(true);
-    let progress = Arc::new(Progress::default());
-    let timer = HeadTimer { progress: progress.clone(), limit: shared.header_timeout };
+    let progress = Arc::new(Progress::new());
+    let mut limits = Limits::new(shared.header_timeout, shared.idle_timeout);
+    let mut stop = shared.stop.register(socket);
+    match first_byte(&stream, &progress, &mut limits, &mut stop).await {
+        Wake::Go => {}
+        Wake::Stop => return,
+        Wake::Timeout => return (shared.report)(&Failure::Timeout),
+    }
+    let timer = HeadTimer { progress: progress.clone(), made: time::now() };
     let requests = Requests { shared: shared.clone(), socket, progress: progress.clone() };
     let connection = http1::Builder::new()
         .timer(timer)
         .header_read_timeout(shared.idle_timeout)
-        .serve_connection(Watched::new(stream, progress), requests)
+        .serve_connection(Watched::new(stream, progress.clone()), requests)
         .with_upgrades();
-    let mut connection = pin!(connection);
-    let registered = Registered { stop: &shared.stop, socket };
+    // Apart, so that connections on which nothing was sent yet stay small.
+    let mut connection = Box::pin(connection);
     let mut told = false;
     let result = poll_fn(|cx| {
-        if !told && registered.stop.has_begun(socket, cx) {
+        if !told && stop.has_begun(cx) {
             told = true;
             connection.as_mut().graceful_shutdown();
         }
-        connection.as_mut().poll(cx)
+        match connection.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(result.map_err(Failure::Connection)),
+            Poll::Pending => limits.poll_exceeded(&progress, cx).map(|()| Err(Failure::Timeout)),
+        }
     })
     .await;
-    if let Err(error) = result {
-        (shared.report)(&Failure::Connection(error));
+    if let Err(failure) = result {
+        (shared.report)(&failure);
     }
 }
 
-/// Leaves when the connection ends, however it does.
-struct Registered<'a> {
-    stop: &'a Stop,
-    socket: AsyncId,
+/// Why a connection does not wait for its first byte any more.
+enum Wake {
+    /// It is there, or the end, or an error: reading will tell.
+    Go,
+    Stop,
+    Timeout,
 }
 
-impl Drop for Registered<'_> {
-    fn drop(&mut self) {
-        self.stop.leave(self.socket);
-    }
+/// Waits for the first byte of a connection, before anything is built for it.
+async fn first_byte(
+    stream: &TcpStream,
+    progress: &Progress,
+    limits: &mut Limits,
+    stop: &mut Registered<'_>,
+) -> Wake {
+    let mut byte = [0];
+    // Not `readable`, of which nothing is known yet.
+    let mut peek = pin!(stream.peek(&mut byte));
+    poll_fn(|cx| {
+        if stop.has_begun(cx) {
+            return Poll::Ready(Wake::Stop);
+        }
+        if peek.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Wake::Go);
+        }
+        limits.poll_exceeded(progress, cx).map(|()| Wake::Timeout)
+    })
+    .await
 }
 
 /// The service as hyper sees it: begins a resource for each request and calls the user's.

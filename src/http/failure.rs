@@ -15,9 +15,12 @@ pub enum Failure {
     /// No connection could be accepted, above all because the process is out of descriptors. The
     /// server tries again after a pause.
     Accept(io::Error),
-    /// A connection ended with an error: bad input, a time limit, a peer that has gone, an error of
-    /// the service or of a response body.
+    /// A connection ended with an error: bad input, a peer that has gone, an error of the service
+    /// or of a response body.
     Connection(hyper::Error),
+    /// A connection was closed because the head of a request, or its beginning, did not come in
+    /// time.
+    Timeout,
     /// The service, its future or a response body panicked with this payload.
     Panic(Box<dyn Any + Send>),
 }
@@ -37,6 +40,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Accept(error) => write!(f, "no connection accepted: {error}"),
             Failure::Connection(error) => write!(f, "connection ended: {error}"),
+            Failure::Timeout => f.write_str("connection ended: no request came in time"),
             Failure::Panic(payload) => write!(f, "request panicked: {}", panic_message(&**payload)),
         }
     }
@@ -47,6 +51,7 @@ impl fmt::Debug for Failure {
         match self {
             Failure::Accept(error) => f.debug_tuple("Accept").field(error).finish(),
             Failure::Connection(error) => f.debug_tuple("Connection").field(error).finish(),
+            Failure::Timeout => f.write_str("Timeout"),
             Failure::Panic(payload) => {
                 f.debug_tuple("Panic").field(&panic_message(&**payload)).finish()
             }

@@ -15,22 +15,9 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Whether the server stops. If not, the connection is woken once it does, until
-    /// [`leave`](Self::leave).
-    pub(super) fn has_begun(&self, socket: AsyncId, cx: &Context<'_>) -> bool {
-        if !self.begun.get() && !self.waiting.borrow().contains_key(&socket) {
-            // Outside of the borrow: a waker may do anything when it is cloned. A task's waker
-            // stays the same.
-            let waker = cx.waker().clone();
-            self.waiting.borrow_mut().insert(socket, waker);
-        }
-        self.begun.get()
-    }
-
-    /// The connection has ended.
-    pub(super) fn leave(&self, socket: AsyncId) {
-        let waker = self.waiting.borrow_mut().remove(&socket);
-        drop(waker);
+    /// The connection of `socket` wants to know.
+    pub(super) fn register(&self, socket: AsyncId) -> Registered<'_> {
+        Registered { stop: self, socket, waits: false }
     }
 
     /// Stops.
@@ -38,5 +25,34 @@ impl Stop {
         self.begun.set(true);
         let waiting = self.waiting.take();
         waiting.into_values().for_each(Waker::wake);
+    }
+}
+
+/// A connection that is told of the stop. Leaves when the connection ends, however it does.
+#[derive(Debug)]
+pub(super) struct Registered<'a> {
+    stop: &'a Stop,
+    socket: AsyncId,
+    waits: bool,
+}
+
+impl Registered<'_> {
+    /// Whether the server stops. If not, the connection is woken once it does.
+    pub(super) fn has_begun(&mut self, cx: &Context<'_>) -> bool {
+        if !self.waits && !self.stop.begun.get() {
+            // Outside of the borrow: a waker may do anything when it is cloned. A task's waker
+            // stays the same.
+            let waker = cx.waker().clone();
+            self.stop.waiting.borrow_mut().insert(self.socket, waker);
+            self.waits = true;
+        }
+        self.stop.begun.get()
+    }
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        let waker = self.stop.waiting.borrow_mut().remove(&self.socket);
+        drop(waker);
     }
 }

@@ -13,8 +13,11 @@ use lunation_reactor::net::TcpStream;
 
 use crate::http::deadline::Progress;
 
-/// Bytes read at a time where they are looked at, and where they are thrown away.
+/// Bytes read at a time where they are thrown away.
 const CHUNK: usize = 4096;
+
+/// What a head ends with, and what may stand before it.
+const EMPTY_LINE: [u8; 3] = *b"\n\r\n";
 
 /// How long what a peer still sends is read after the last response. Closing at once would reset
 /// the connection, and the peer would lose the response that tells it why.
@@ -31,39 +34,37 @@ pub(super) struct Watched {
 
 impl Watched {
     pub(super) fn new(stream: TcpStream, progress: Arc<Progress>) -> Watched {
-        Watched { stream, progress, tail: *b"\n\r\n", linger: None }
+        Watched { stream, progress, tail: EMPTY_LINE, linger: None }
     }
+}
 
-    /// A head ends with an empty line; so do the empty lines that may stand before one.
-    fn note(&mut self, read: &[u8]) {
-        for byte in &read[read.len().saturating_sub(self.tail.len())..] {
-            self.tail.rotate_left(1);
-            self.tail[2] = *byte;
+/// Moves the last bytes that were read on by `read`, and says whether a head has ended there. It
+/// does with an empty line; so do the empty lines that may stand before one.
+fn ends_head(tail: &mut [u8; 3], read: &[u8]) -> bool {
+    match read.last_chunk() {
+        Some(last) => *tail = *last,
+        None => {
+            for byte in read {
+                tail.rotate_left(1);
+                tail[2] = *byte;
+            }
         }
-        let at_end = matches!(self.tail, [_, b'\n', b'\n'] | [b'\n', b'\r', b'\n']);
-        self.progress.read_head(!at_end);
     }
+    matches!(*tail, [_, b'\n', b'\n'] | [b'\n', b'\r', b'\n'])
 }
 
 impl Read for Watched {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut buf: ReadBufCursor<'_>,
+        buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.progress.in_body() {
-            this.tail = *b"\n\r\n";
-            return Pin::new(&mut this.stream).poll_read(cx, buf);
+        let Watched { stream, progress, tail, .. } = self.get_mut();
+        if progress.in_body() {
+            *tail = EMPTY_LINE;
+            return Pin::new(stream).poll_read(cx, buf);
         }
-        // A cursor does not show what was written to it: hence the detour.
-        let mut chunk = [const { MaybeUninit::uninit() }; CHUNK];
-        let room = buf.remaining().min(CHUNK);
-        let mut chunk = ReadBuf::uninit(&mut chunk[..room]);
-        ready!(Pin::new(&mut this.stream).poll_read(cx, chunk.unfilled()))?;
-        this.note(chunk.filled());
-        buf.put_slice(chunk.filled());
-        Poll::Ready(Ok(()))
+        stream.poll_read_seen(cx, buf, |read| progress.read_head(!ends_head(tail, read)))
     }
 }
 
