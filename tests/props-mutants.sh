@@ -108,7 +108,7 @@ mutant "run skips restore on unwind" context/src/storage.rs \
 
 mutant "capture at first poll" executor/src/task/cell.rs \
     'budget::next_poll();
-    let ending' \
+    let ended' \
     'budget::next_poll();
     thread_local! {
         static POLLED: std::cell::RefCell<std::collections::HashSet<u64>> = Default::default();
@@ -117,7 +117,7 @@ mutant "capture at first poll" executor/src/task/cell.rs \
     if !MAIN && POLLED.with_borrow_mut(|polled| polled.insert(activation.id().get())) {
         drop(activation.set_frame(Frame::capture()));
     }
-    let ending'
+    let ended'
 
 mutant "interval keeps enter_with" context/src/resource.rs \
     'self.activation().run(f)' \
@@ -185,7 +185,7 @@ mutant "ended flow keeps what it replaced" context/src/frame.rs \
     'if flow != 0 && !self.is_empty() {' 'if flow == u64::MAX {'
 
 mutant "finished task keeps its frame" executor/src/task/cell.rs \
-    'if !ending.keep_frame {' 'if false {'
+    'if !wants_frame {' 'if false {'
 
 mutant "detached task inherits" executor/src/spawn.rs \
     'self.frame = detached.then(Frame::empty);' 'self.frame = detached.then(Frame::inherit);'

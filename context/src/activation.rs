@@ -170,10 +170,10 @@ impl Activation {
         Rc::new(ResourceInfo { id, trigger, kind, site, extensions: Extensions::default() })
     }
 
-    /// Whether it holds neither frame nor description: dropping it then does nothing.
+    /// Whether it holds a description. Without one and without a frame, dropping it does nothing.
     #[inline]
-    pub fn is_bare(&self) -> bool {
-        !self.has_frame() && self.info.get().is_none()
+    pub fn is_described(&self) -> bool {
+        self.info.get().is_some()
     }
 
     /// Does it emit no hook events?

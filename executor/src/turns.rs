@@ -93,7 +93,7 @@ impl Future for Tick {
             }
         };
         current::with_core(|core| {
-            cell::push_callback::<_, false>(core, &core.ticks, Activation::of_loop(), wake);
+            cell::push_callback::<_, false>(core, &core.ticks, wake, Activation::of_loop);
         });
         self.waiting = Some(state);
         Poll::Pending

@@ -28,7 +28,9 @@ pub struct JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
-    pub(crate) fn new(task: JoinRef<T>, id: AsyncId) -> JoinHandle<T> {
+    #[inline]
+    pub(crate) fn new(task: JoinRef<T>) -> JoinHandle<T> {
+        let id = task.task().id();
         JoinHandle { task, id }
     }
 

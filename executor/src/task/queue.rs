@@ -4,7 +4,7 @@
 
 use crate::task::budget::Budget;
 use crate::task::failures::Failures;
-use crate::task::header::{Header, Owner, TaskHeader};
+use crate::task::header::{Header, Links, Owner, TaskHeader};
 use crate::task::inbox::{Inbox, Pushed};
 use crate::task::life::RemoteDropped;
 use crate::task::pool::{self, Pool};
@@ -73,14 +73,23 @@ impl Owner {
 /// An intrusive FIFO of cells. A cell stands in at most one queue.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    head: Cell<Option<NonNull<Header>>>,
-    tail: Cell<Option<NonNull<Header>>>,
+    head: Link,
+    /// The link that the next cell is written to: that of the last cell, or the head. Appending has
+    /// no cases then.
+    tail: Cell<NonNull<Link>>,
     len: Cell<usize>,
 }
 
+type Link = Cell<Option<NonNull<Header>>>;
+
 impl Queue {
-    const fn new() -> Queue {
-        Queue { head: Cell::new(None), tail: Cell::new(None), len: Cell::new(0) }
+    fn new() -> Queue {
+        Queue { head: Cell::new(None), tail: Cell::new(NonNull::dangling()), len: Cell::new(0) }
+    }
+
+    /// Makes it usable, once it lies where it stays.
+    fn settle(&self) {
+        self.tail.set(NonNull::from(&self.head));
     }
 
     #[inline]
@@ -109,11 +118,11 @@ impl Queue {
     /// The cell is alive, stands in no queue, and stays alive until it is popped.
     #[inline]
     pub(crate) unsafe fn push(&self, cell: NonNull<Header>) {
-        match self.tail.replace(Some(cell)) {
-            // SAFETY: what stands in the queue is alive until it is popped (this contract).
-            Some(tail) => unsafe { tail.as_ref() }.next.set(Some(cell)),
-            None => self.head.set(Some(cell)),
-        }
+        // SAFETY: alive by this contract.
+        let link = NonNull::from(unsafe { &cell.as_ref().next });
+        // SAFETY: the head is our own, and what stands in the queue is alive until it is popped
+        // (this contract): popping the last cell puts the tail back to the head.
+        unsafe { self.tail.replace(link).as_ref() }.set(Some(cell));
         self.len.set(self.len.get() + 1);
     }
 
@@ -125,35 +134,51 @@ impl Queue {
         let next = unsafe { cell.as_ref() }.next.take();
         self.head.set(next);
         if next.is_none() {
-            self.tail.set(None);
+            self.settle();
         }
         self.len.set(self.len.get() - 1);
         Some(cell)
     }
 }
 
-/// All task cells of a loop, in order of their spawns: for dumps and for the end of the runtime.
+/// All task cells of a loop, in order of their spawns: for dumps and for the end of the runtime. A
+/// ring, so that linking and unlinking have no cases.
 #[derive(Debug)]
 pub(crate) struct Cells {
-    first: Cell<Option<NonNull<TaskHeader>>>,
-    last: Cell<Option<NonNull<TaskHeader>>>,
+    ends: Links,
 }
 
 impl Cells {
+    fn new() -> Cells {
+        let nowhere = NonNull::dangling();
+        Cells { ends: Links { previous: Cell::new(nowhere), following: Cell::new(nowhere) } }
+    }
+
+    /// Makes it usable, once it lies where it stays.
+    fn settle(&self) {
+        let ends = NonNull::from(&self.ends);
+        self.ends.previous.set(ends);
+        self.ends.following.set(ends);
+    }
+
+    /// What the next cell to be linked is made with.
+    #[inline]
+    pub(crate) fn last_links(&self) -> Links {
+        let ends = NonNull::from(&self.ends);
+        Links { previous: Cell::new(self.ends.previous.get()), following: Cell::new(ends) }
+    }
+
     /// Appends a cell.
     ///
     /// # Safety
-    /// The cell is alive until it is unlinked, and is in no list.
+    /// The cell is alive until it is unlinked, in no list yet, and has the present `last_links`.
     #[inline]
     pub(crate) unsafe fn link(&self, cell: NonNull<TaskHeader>) {
-        let last = self.last.replace(Some(cell));
         // SAFETY: alive by this contract.
-        unsafe { cell.as_ref() }.previous.set(last);
-        match last {
-            // SAFETY: a linked cell is alive until it is unlinked.
-            Some(last) => unsafe { last.as_ref() }.following.set(Some(cell)),
-            None => self.first.set(Some(cell)),
-        }
+        let place = unsafe { TaskHeader::links(cell) };
+        let last = self.ends.previous.replace(place);
+        // SAFETY: a linked cell is alive until it is unlinked, and the ends are our own.
+        unsafe { last.as_ref() }.following.set(place);
     }
 
     /// Takes a cell out.
@@ -163,34 +188,45 @@ impl Cells {
     #[inline]
     pub(crate) unsafe fn unlink(&self, cell: NonNull<TaskHeader>) {
         // SAFETY: a linked cell is alive.
-        let cell = unsafe { cell.as_ref() };
-        let (previous, following) = (cell.previous.get(), cell.following.get());
-        match previous {
-            // SAFETY: neighbours in the list are linked, so alive.
-            Some(previous) => unsafe { previous.as_ref() }.following.set(following),
-            None => self.first.set(following),
-        }
-        match following {
-            // SAFETY: as above.
-            Some(following) => unsafe { following.as_ref() }.previous.set(previous),
-            None => self.last.set(previous),
-        }
+        let links = unsafe { &cell.as_ref().links };
+        let (previous, following) = (links.previous.get(), links.following.get());
+        // SAFETY: neighbours in the list are linked, so alive.
+        unsafe { previous.as_ref() }.following.set(following);
+        // SAFETY: as above.
+        unsafe { following.as_ref() }.previous.set(previous);
     }
 
     /// Shows all cells, oldest first. `show` must not run user code.
     pub(crate) fn for_each(&self, mut show: impl FnMut(&TaskHeader)) {
-        let mut at = self.first.get();
+        let mut at = self.first();
         while let Some(cell) = at {
             // SAFETY: cells in the list are alive, and `show` cannot free any.
-            let header = unsafe { cell.as_ref() };
-            show(header);
-            at = header.following.get();
+            show(unsafe { cell.as_ref() });
+            // SAFETY: it is in the list.
+            at = unsafe { self.after(cell) };
         }
     }
 
     /// The oldest cell.
     pub(crate) fn first(&self) -> Option<NonNull<TaskHeader>> {
-        self.first.get()
+        self.cell_at(self.ends.following.get())
+    }
+
+    /// The cell after this one.
+    ///
+    /// # Safety
+    /// The cell is in this list.
+    pub(crate) unsafe fn after(&self, cell: NonNull<TaskHeader>) -> Option<NonNull<TaskHeader>> {
+        // SAFETY: a linked cell is alive.
+        self.cell_at(unsafe { cell.as_ref() }.links.following.get())
+    }
+
+    fn cell_at(&self, place: NonNull<Links>) -> Option<NonNull<TaskHeader>> {
+        if ptr::eq(place.as_ptr(), &self.ends) {
+            return None;
+        }
+        // SAFETY: every other place in the ring is that of a linked cell, made by `link`.
+        Some(unsafe { TaskHeader::of(place) })
     }
 }
 
@@ -276,14 +312,14 @@ pub(crate) fn enter(core: &Arc<Core>) -> Entered<'_> {
 
 impl Core {
     pub(crate) fn new(notifier: Notifier) -> Arc<Core> {
-        Arc::new_cyclic(|core: &Weak<Core>| Core {
+        let core = Arc::new_cyclic(|core: &Weak<Core>| Core {
             identity: Owner(NonNull::new(core.as_ptr().cast_mut().cast()).expect("an address")),
             inbox: Inbox::new(),
             notifier,
             keep_alive: AtomicUsize::new(0),
             ticks: Queue::new(),
             microtasks: Queue::new(),
-            cells: Cells { first: Cell::new(None), last: Cell::new(None) },
+            cells: Cells::new(),
             pool: Pool::new(),
             live_tasks: Cell::new(0),
             budget: Budget::new(),
@@ -291,7 +327,11 @@ impl Core {
             polls: Cell::new(0),
             drains: Cell::new(0),
             closing: Cell::new(false),
-        })
+        });
+        core.ticks.settle();
+        core.microtasks.settle();
+        core.cells.settle();
+        core
     }
 
     /// The identity of this loop, for what neither counts nor frees the core through it.
@@ -417,7 +457,7 @@ impl Core {
     /// the thread is not inside the loop any more: wakers that are used meanwhile go by `shared`.
     pub(crate) fn close(self: &Arc<Self>) {
         assert!(!self.owner().is_current(), "a loop is closed from outside");
-        while let Some(cell) = self.cells.first.get() {
+        while let Some(cell) = self.cells.first() {
             // SAFETY: it is the first of this list.
             unsafe { self.cells.unlink(cell) };
             // SAFETY: a cell in the list is not freed.

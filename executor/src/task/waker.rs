@@ -5,12 +5,12 @@
 
 use crate::task::error::JoinError;
 use crate::task::header::TaskHeader;
-use crate::task::life::{Dropped, RemoteDropped, Schedule};
+use crate::task::life::{Dropped, Outcome, RemoteDropped, Schedule};
 use crate::task::pool::Home;
 use crate::task::queue::{Core, Message, TaskMessage, Verb};
-use lunation_context::Activation;
+use lunation_context::{Activation, AsyncId};
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, needs_drop};
 use std::ptr::{self, NonNull};
 use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 
@@ -66,16 +66,28 @@ pub(crate) fn schedule(task: NonNull<TaskHeader>, core: &Core) {
     }
 }
 
+/// Puts a new task into the queue, which nobody knows yet.
+#[inline]
+pub(crate) fn schedule_first(task: NonNull<TaskHeader>, core: &Core) {
+    // SAFETY: callers hold a reference.
+    unsafe { TaskHeader::life(task) }.schedule_first();
+    // SAFETY: as in `schedule`; new tasks stand in no queue.
+    unsafe { core.microtasks.push(task.cast()) };
+}
+
 /// Takes a reference on the owner thread, of the first cell in the list, from `at` on, that has
 /// any. One that has none, whose `Free` message is under way, stays in the list until it arrives.
-pub(crate) fn hold_first(mut at: Option<NonNull<TaskHeader>>) -> Option<NonNull<TaskHeader>> {
+pub(crate) fn hold_first(
+    core: &Core,
+    mut at: Option<NonNull<TaskHeader>>,
+) -> Option<NonNull<TaskHeader>> {
     while let Some(task) = at {
         // SAFETY: cells in the list are not freed.
-        let header = unsafe { task.as_ref() };
-        if header.life.try_clone_local() {
+        if unsafe { TaskHeader::life(task) }.try_clone_local() {
             break;
         }
-        at = header.following.get();
+        // SAFETY: it is in the list.
+        at = unsafe { core.cells.after(task) };
     }
     at
 }
@@ -97,7 +109,7 @@ pub(crate) unsafe fn drop_local(task: NonNull<TaskHeader>, core: &Core) {
 /// # Safety
 /// As there.
 #[inline]
-pub(crate) unsafe fn drop_local_at(task: NonNull<TaskHeader>, core: &Core, home: Home) {
+pub(crate) unsafe fn drop_local_at(task: NonNull<TaskHeader>, core: &Core, home: &'static Home) {
     // SAFETY: alive by the reference.
     match unsafe { TaskHeader::life(task) }.drop_local() {
         Dropped::Alive => {}
@@ -126,11 +138,17 @@ unsafe fn drop_local_remote(task: NonNull<TaskHeader>, core: &Core) {
 /// # Safety
 /// No reference is left; future and output are gone; `home` is that of the cell's table.
 #[inline]
-unsafe fn free(task: NonNull<TaskHeader>, core: &Core, home: Home) {
+unsafe fn free(task: NonNull<TaskHeader>, core: &Core, home: &'static Home) {
     // SAFETY: every cell is in the list from its creation to this call.
     unsafe { core.cells.unlink(task) };
     // SAFETY: the cell is ours alone now.
-    if unsafe { task.as_ref() }.is_bare() {
+    let header = unsafe { task.as_ref() };
+    // Its end has taken out the rest: see `release` of `cell`, and `JoinRef::poll`.
+    debug_assert!(
+        !header.header.activation.has_frame() && !header.has_joiner(),
+        "ended tasks only"
+    );
+    if !header.header.activation.is_described() {
         // SAFETY: the memory came from this pool with the home of the cell's table; what is left
         // in the header needs no drop.
         unsafe { core.pool.free(task.cast(), home) };
@@ -144,7 +162,7 @@ unsafe fn free(task: NonNull<TaskHeader>, core: &Core, home: Home) {
 /// As [`free`], of a cell that is in no list any more.
 #[cold]
 #[inline(never)]
-unsafe fn drop_and_free(task: NonNull<TaskHeader>, core: &Core, home: Home) {
+unsafe fn drop_and_free(task: NonNull<TaskHeader>, core: &Core, home: &'static Home) {
     // SAFETY: the header is initialised and not used again. What its drop runs (user values in
     // a frame or a resource's extensions) finds a cell that nobody can reach any more.
     unsafe { task.drop_in_place() };
@@ -297,11 +315,27 @@ fn abort_local(task: NonNull<TaskHeader>, core: &Core) {
 unsafe fn detach_local(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: alive by the reference.
     let header = unsafe { task.as_ref() };
-    if header.life.detach() {
-        drop_claimed_output(header, core);
+    // What is spent has no joiner either: its end has woken it.
+    if header.life.is_spent() {
+        // SAFETY: the handle's reference, given back once.
+        unsafe { drop_local(task, core) };
+    } else {
+        // SAFETY: the contract is the same.
+        unsafe { detach_unspent(task, core) };
     }
-    if let Some(joiner) = header.joiner.take() {
-        drop_joiner(header, core, joiner);
+}
+
+/// # Safety
+/// As [`detach_local`].
+#[inline(never)]
+unsafe fn detach_unspent(task: NonNull<TaskHeader>, core: &Core) {
+    // SAFETY: alive by the reference.
+    let header = unsafe { task.as_ref() };
+    if let Some(outcome) = header.life.detach() {
+        drop_outcome(header, core, outcome);
+    }
+    if header.has_joiner() {
+        drop_joiner(header, core);
     }
     // SAFETY: the handle's reference, given back once.
     unsafe { drop_local(task, core) };
@@ -309,29 +343,31 @@ unsafe fn detach_local(task: NonNull<TaskHeader>, core: &Core) {
 
 /// Wakes whoever awaits a task that has ended.
 #[inline(never)]
-pub(crate) fn wake_joiner(header: &TaskHeader, core: &Core, joiner: Waker) {
-    core.guard(&header.header.activation, move || joiner.wake());
+pub(crate) fn wake_joiner(header: &TaskHeader, core: &Core) {
+    let joiner = header.joiner.take();
+    core.guard(&header.header.activation, move || joiner.into_iter().for_each(Waker::wake));
 }
 
 #[cold]
 #[inline(never)]
-fn drop_joiner(header: &TaskHeader, core: &Core, joiner: Waker) {
+fn drop_joiner(header: &TaskHeader, core: &Core) {
+    let joiner = header.joiner.take();
     core.guard(&header.header.activation, move || drop(joiner));
 }
 
-/// Drops an unread output in the task's resource, and then its frame.
-pub(crate) fn discard_output(header: &TaskHeader, core: &Core) {
-    if header.life.take_output() {
-        drop_claimed_output(header, core);
+/// Drops an unread outcome in the task's resource, and then its frame.
+pub(crate) fn discard_outcome(header: &TaskHeader, core: &Core) {
+    if let Some(outcome) = header.life.take_outcome() {
+        drop_outcome(header, core, outcome);
     }
 }
 
-/// The output was claimed by `take_output` or `detach`.
+/// The outcome was claimed by `take_outcome` or `detach`.
 #[cold]
 #[inline(never)]
-fn drop_claimed_output(header: &TaskHeader, core: &Core) {
+fn drop_outcome(header: &TaskHeader, core: &Core, outcome: Outcome) {
     // SAFETY: the caller has won it, inside the loop; the reference is alive for the call.
-    unsafe { (header.ops().drop_output)(NonNull::from(header), core.owner()) };
+    unsafe { (header.ops().drop_outcome)(NonNull::from(header), core.owner(), outcome) };
     release_frame(header, core);
 }
 
@@ -347,6 +383,17 @@ pub(crate) fn release_frame(header: &TaskHeader, core: &Core) {
 #[inline(never)]
 fn drop_frame(core: &Core, activation: &Activation) {
     core.guard(activation, || activation.release());
+}
+
+/// Keeps the waker of whoever awaits a task.
+#[inline(never)]
+fn await_end(header: &TaskHeader, waker: &Waker) {
+    let (keep, old) = match header.joiner.take() {
+        Some(joiner) if joiner.will_wake(waker) => (joiner, None),
+        joiner => (waker.clone(), joiner),
+    };
+    header.joiner.set(Some(keep));
+    drop(old);
 }
 
 /// A counted reference to a task, usable on any thread.
@@ -373,6 +420,12 @@ impl TaskRef {
         let owner = self.header().owner;
         // SAFETY: we are inside that loop.
         owner.is_current().then(|| unsafe { owner.core() })
+    }
+
+    /// The task's id; on the owner thread.
+    #[inline]
+    pub(crate) fn id(&self) -> AsyncId {
+        self.header().header.activation.id()
     }
 
     /// Whether the task has ended.
@@ -444,24 +497,22 @@ impl<T> JoinRef<T> {
             return Poll::Ready(Err(self.cancelled_by_the_end()));
         };
         let header = self.task.header();
-        if !header.life.is_complete() {
-            let joiner = header.joiner.take();
-            let (keep, old) = match joiner {
-                Some(joiner) if joiner.will_wake(waker) => (joiner, None),
-                joiner => (waker.clone(), joiner),
-            };
-            header.joiner.set(Some(keep));
-            drop(old);
+        let Some(outcome) = header.life.take_outcome() else {
+            assert!(
+                !header.life.is_complete(),
+                "a JoinHandle was polled after it had given its output"
+            );
+            await_end(header, waker);
             return Poll::Pending;
+        };
+        // SAFETY: we have just won the outcome; `T` is the output of the cell's future (contract
+        // of `new`).
+        let result = unsafe { TaskHeader::read_outcome(self.task.task, outcome) };
+        // What needs no drop has left no frame behind.
+        if needs_drop::<T>() || outcome != Outcome::OUTPUT {
+            release_frame(header, core);
         }
-        assert!(header.life.take_output(), "a JoinHandle was polled after it had given its output");
-        // SAFETY: within the cell, by its table.
-        let output = unsafe { self.task.task.byte_add(header.header.vtable.output_at) };
-        // SAFETY: we have won `take_output`: the output is there and read this once; `T` is the
-        // output of the cell's future (contract of `new`).
-        let output = unsafe { output.cast::<Result<T, JoinError>>().read() };
-        release_frame(header, core);
-        Poll::Ready(output)
+        Poll::Ready(result)
     }
 
     #[track_caller]

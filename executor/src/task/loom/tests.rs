@@ -91,7 +91,7 @@ impl Owner {
         let core = self.core();
         let _entered = queue::enter(&core);
         let activation = Activation::create(ResourceKind::Task, Location::caller());
-        cell::spawn(&core, activation, future)
+        cell::spawn(&core, future, || activation)
     }
 
     /// Wakers of a new task without handle that ends with its poll number `last`, and the number
