@@ -85,26 +85,26 @@ if ! build || ! (cd "$copy/tree" && cargo test --offline --quiet --test props) >
 fi
 
 mutant "run restores the whole frame" context/src/storage.rs \
-    'self.push(Some(value)).around(f)' \
+    'self.around(Some(value), f)' \
     'struct Whole(Frame);
         impl Drop for Whole {
             fn drop(&mut self) {
                 let whole = std::mem::take(&mut self.0);
-                let left = with_current(|current| current.frame.replace(whole));
+                let left = with_flow(|flow| flow.frame.replace(whole));
                 drop(left);
             }
         }
         let _whole = Whole(Frame::capture());
-        self.push(Some(value)).around(f)'
+        self.around(Some(value), f)'
 
 mutant "run skips restore on unwind" context/src/storage.rs \
     'fn drop(&mut self) {
-        self.0.pop();' \
+        drop(self.0.take());' \
     'fn drop(&mut self) {
         if std::thread::panicking() {
             return;
         }
-        self.0.pop();'
+        drop(self.0.take());'
 
 mutant "capture at first poll" executor/src/task/cell.rs \
     'budget::next_poll();
@@ -130,6 +130,9 @@ mutant "interval keeps enter_with" context/src/resource.rs \
 mutant "in-place write although captured" context/src/frame.rs \
     'header.refs.get() == 1 && index' 'index'
 
+mutant "in-place entry although captured" context/src/frame.rs \
+    '.filter(|header| header.refs.get() == 1)?' '?'
+
 mutant "drop a future outside its resource" executor/src/task/cell.rs \
     'unsafe { future.drop_in_place() }' \
     'Activation::of_loop().enter(|| unsafe { future.drop_in_place() })'
@@ -152,7 +155,7 @@ mutant "exit shows the default" context/src/storage.rs \
             None => self.find_default(),'
 
 mutant "foreign guard leaves" context/src/storage.rs \
-    'if with_current(|current| current.flow() == flow) {' 'if flow != 0 {'
+    'if with_flow(Flow::number) == flow {' 'if flow != 0 {'
 
 mutant "enter_with makes a new base" context/src/frame.rs \
     '&& flow != 0
@@ -172,14 +175,13 @@ mutant "Snapshot applies Inherit" context/src/snapshot.rs \
     'Snapshot { frame: Frame::capture() }' 'Snapshot { frame: Frame::inherit() }'
 
 mutant "snapshot run leaks its changes" context/src/snapshot.rs \
-    'Branch::new(self.frame.clone()).run(f)' \
-    'let _ = Branch::new(self.frame.clone());
+    'Flow::new(self.frame.clone(), 0).run(f)' \
+    'drop(Flow::new(self.frame.clone(), 0));
         f()'
 
 mutant "Scoped forgets between polls" context/src/scoped.rs \
-    'let _running = this.branch.enter();' \
-    'let mut branch = Branch::new(this.branch.frame.clone());
-        let _running = branch.enter();'
+    'this.branch.enter_poll(' \
+    'Flow::new(this.branch.frame.get(), 0).enter_poll('
 
 mutant "ended flow keeps what it replaced" context/src/frame.rs \
     'if flow != 0 && !self.is_empty() {' 'if flow == u64::MAX {'
@@ -200,7 +202,7 @@ mutant "cleared closure dropped outside" executor/src/callback/timeout.rs \
     'event_loop.core.guard(&*resource, || drop(callback));
         resource.release();'
 
-mutant "tick dropped unrun outside" executor/src/task/cell.rs \
+mutant "tick dropped unrun outside" executor/src/task/callback.rs \
     'activation.run_silent(|| core.guard(activation, call));' 'core.guard(activation, call);'
 
 mutant "refresh keeps the old context" executor/src/callback/timeout.rs \
@@ -239,14 +241,14 @@ mutant "disable ends the entries of guards" context/src/frame.rs \
     'if old.key() == value.key() || old.entry().flow == entry.flow =>' \
     'if old.key() == value.key() =>'
 
-mutant "snapshot stays entered on unwind" context/src/scoped.rs \
-    'if let Some(branch) = &mut self.0 {' \
-    'if let Some(branch) = self.0.as_mut().filter(|_| !std::thread::panicking()) {'
+mutant "snapshot stays entered on unwind" context/src/current.rs \
+    'CURRENT.with(|current| current.flow.set(self.0));' \
+    'CURRENT.with(|current| if !std::thread::panicking() { current.flow.set(self.0) });'
 
-mutant "a branch shares its host's flow" context/src/activation.rs \
-    'self.flow_and_kind.set(flow.0 | low);
-        flow.0 = own ^ low;' \
-    'let _ = (own ^ low, flow);'
+mutant "a branch shares its host's flow" context/src/flow.rs \
+    'let number = next_number();' \
+    'let host = crate::current::with_current(|host| host.flow.number());
+                let number = if host == 0 { next_number() } else { host };'
 
 mutant "a call keeps the captured frame" context/src/resource.rs \
     'self.identity.sibling(self.identity.take_frame())' \

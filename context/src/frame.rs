@@ -16,9 +16,10 @@ use std::fmt;
 use std::mem;
 use std::ptr::NonNull;
 
+use crate::boxes::{self, Entry, ValueRef};
 use crate::key::{Key, index_of};
 use crate::pool::{self, Home};
-use crate::value::{self, Entry, Value, ValueRef};
+use crate::value::Value;
 
 type Slot = Cell<Option<ValueRef>>;
 
@@ -30,6 +31,17 @@ struct Header {
     live: Cell<u16>,
     /// Was there ever a value that is not simply inherited? It may stay set without one.
     special: Cell<bool>,
+}
+
+impl Header {
+    /// A slot was emptied.
+    #[inline]
+    fn uncount_value(&self) {
+        let live = self.live.get() - 1;
+        self.live.set(live);
+        // A frame without values stays: whoever sets one store for a while does it again.
+        self.special.set(live != 0 && self.special.get());
+    }
 }
 
 /// Everything the storages hold at one moment: a counted pointer, null if they hold nothing.
@@ -83,7 +95,7 @@ impl Frame {
             }
         }
         drop(self);
-        value::dispose_queued();
+        boxes::dispose_queued();
     }
 
     #[inline]
@@ -191,7 +203,7 @@ fn destroy(raw: NonNull<Header>) {
     // SAFETY: allocated from the home of `len` slots, all of them empty now; `slots` is not
     // used any more.
     unsafe { pool::release(raw.cast(), home) };
-    value::dispose_queued();
+    boxes::dispose_queued();
 }
 
 impl Default for Frame {
@@ -245,12 +257,6 @@ impl FrameSlot {
     #[inline]
     pub(crate) fn take(&self) -> Frame {
         self.0.take()
-    }
-
-    #[inline]
-    pub(crate) fn swap(&self, other: &mut Frame) {
-        // SAFETY: rule 2: this is the only reference into the slot, and it ends here.
-        mem::swap(unsafe { &mut *self.0.as_ptr() }, other);
     }
 
     /// The value that bears the key's number.
@@ -315,9 +321,34 @@ impl FrameSlot {
         drop(old);
     }
 
+    /// The slot at `index` with the head of its frame, if nobody else has that.
+    #[inline]
+    fn exclusive(&self, index: usize) -> Option<(&Header, &Slot)> {
+        let frame = self.peek();
+        let header = frame.header().filter(|header| header.refs.get() == 1)?;
+        Some((header, frame.slots().get(index)?))
+    }
+
     /// Puts a new entry on top of its slot. Returns what is no part of the slot any more.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn push(&self, index: usize, value: ValueRef) -> Option<ValueRef> {
+        let Some((header, slot)) = self.exclusive(index) else {
+            return self.push_slowly(index, value);
+        };
+        match peek(slot) {
+            Some(old) if old.key() == value.key() => {}
+            None if value.is_always() => header.live.set(header.live.get() + 1),
+            _ => return self.push_slowly(index, value),
+        }
+        let old = slot.replace(Some(value));
+        if let Some(value) = peek(slot) {
+            value.set_prior(old);
+        }
+        None
+    }
+
+    #[inline(never)]
+    fn push_slowly(&self, index: usize, value: ValueRef) -> Option<ValueRef> {
         self.own(index);
         let frame = self.peek();
         let (header, slot) = (frame.header()?, frame.slots().get(index)?);
@@ -360,16 +391,30 @@ impl FrameSlot {
     /// Takes an entry out of its slot, wherever it stands. Returns what is to be dropped.
     #[inline]
     pub(crate) fn pop(&self, index: usize, entry: Entry) -> Option<ValueRef> {
-        let frame = self.peek();
-        let slot = frame.slots().get(index)?;
-        let top = peek(slot)?;
+        let Some((header, slot)) = self.exclusive(index) else {
+            return self.pop_slowly(index, entry);
+        };
+        if peek(slot).is_none_or(|top| top.entry().number != entry.number) {
+            return self.pop_slowly(index, entry);
+        }
+        // SAFETY: the value is moved out: what that leaves in the slot is overwritten below.
+        let top = unsafe { slot.as_ptr().read() }?;
+        let prior = top.take_prior();
+        if prior.is_none() {
+            header.uncount_value();
+        }
+        // SAFETY: the slot is ours. Not by `set`, which would look at what it replaces.
+        unsafe { slot.as_ptr().write(prior) };
+        Some(top)
+    }
+
+    #[inline(never)]
+    fn pop_slowly(&self, index: usize, entry: Entry) -> Option<ValueRef> {
+        let top = peek(self.peek().slots().get(index)?)?;
         if top.entry().number != entry.number {
             return self.pop_older(index, entry);
         }
         let prior = top.take_prior();
-        if prior.is_some() && frame.header().is_some_and(|header| header.refs.get() == 1) {
-            return slot.replace(prior);
-        }
         self.set(index, prior)
     }
 

@@ -1,7 +1,7 @@
 //! Ticks and microtasks.
 
 use crate::current;
-use crate::task::cell;
+use crate::task::callback;
 use lunation_context::{Activation, Frame, ResourceKind};
 use std::panic::Location;
 
@@ -34,7 +34,7 @@ pub fn next_tick(callback: impl FnOnce() + 'static) {
     current::with_core(|core| {
         let frame = Frame::inherit();
         let activation = || Activation::prepare_with(ResourceKind::TickObject, site, None, frame);
-        cell::push_callback::<_, true>(core, &core.ticks, callback, activation);
+        callback::push::<_, true>(core, &core.ticks, callback, activation);
     });
 }
 
@@ -51,6 +51,6 @@ pub fn queue_microtask(callback: impl FnOnce() + 'static) {
     current::with_core(|core| {
         let frame = Frame::inherit();
         let activation = || Activation::prepare_with(ResourceKind::Microtask, site, None, frame);
-        cell::push_callback::<_, true>(core, &core.microtasks, callback, activation);
+        callback::push::<_, true>(core, &core.microtasks, callback, activation);
     });
 }

@@ -48,7 +48,7 @@ impl Budget {
         }
     }
 
-    /// Counts the turn if it has used up its jobs: not at the last job, which would cost all others.
+    /// Counts the turn if it has used up its jobs: not with the last job, or each would pay.
     fn note_hit(&self) {
         self.hits.set(self.hits());
     }

@@ -1,7 +1,7 @@
 //! Handles to a spawned task.
 
 use crate::task::error::JoinError;
-use crate::task::waker::{JoinRef, TaskRef};
+use crate::task::reference::{JoinRef, TaskRef};
 use lunation_context::AsyncId;
 use std::fmt;
 use std::future::Future;

@@ -58,6 +58,9 @@ pub(crate) mod queue;
 
 pub(crate) mod waker;
 
+pub(crate) mod callback;
+pub(crate) mod reference;
+
 pub(crate) mod cell;
 
 pub(crate) mod join;

@@ -1,18 +1,16 @@
-//! References to tasks: wakers, join and abort handles, and what becomes of their messages.
+//! Wakers, what owner and other threads do with references, and what becomes of messages.
 //!
 //! Each operation asks once whether it is on the owner thread, and goes on in that world.
 #![allow(unsafe_code, reason = "the RawWaker contract; see the unsafe fence in ARCHITECTURE.md")]
 
-use crate::task::error::JoinError;
 use crate::task::header::TaskHeader;
 use crate::task::life::{Dropped, Outcome, RemoteDropped, Schedule};
 use crate::task::pool::Home;
 use crate::task::queue::{Core, Message, TaskMessage, Verb};
-use lunation_context::{Activation, AsyncId};
-use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, needs_drop};
+use lunation_context::Activation;
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
-use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{RawWaker, RawWakerVTable, Waker};
 
 /// One table for all tasks of the program, so that `will_wake` works.
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
@@ -143,7 +141,7 @@ unsafe fn free(task: NonNull<TaskHeader>, core: &Core, home: &'static Home) {
     unsafe { core.cells.unlink(task) };
     // SAFETY: the cell is ours alone now.
     let header = unsafe { task.as_ref() };
-    // Its end has taken out the rest: see `release` of `cell`, and `JoinRef::poll`.
+    // Its end has taken out the rest: see `release` in `cell`, and `JoinRef::poll`.
     debug_assert!(
         !header.header.activation.has_frame() && !header.has_joiner(),
         "ended tasks only"
@@ -299,7 +297,7 @@ pub(crate) fn accept(message: TaskMessage, core: &Core) {
     unsafe { drop_local(task, core) };
 }
 
-fn abort_local(task: NonNull<TaskHeader>, core: &Core) {
+pub(crate) fn abort_local(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: callers hold a reference.
     if unsafe { TaskHeader::life(task) }.abort() == Schedule::Enqueue {
         // SAFETY: as in `schedule`.
@@ -312,7 +310,7 @@ fn abort_local(task: NonNull<TaskHeader>, core: &Core) {
 /// # Safety
 /// The caller owns the handle's reference; we are inside the task's loop.
 #[inline]
-unsafe fn detach_local(task: NonNull<TaskHeader>, core: &Core) {
+pub(crate) unsafe fn detach_local(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: alive by the reference.
     let header = unsafe { task.as_ref() };
     // What is spent has no joiner either: its end has woken it.
@@ -380,163 +378,8 @@ pub(crate) fn release_frame(header: &TaskHeader, core: &Core) {
     }
 }
 
+/// Drops the frame of a task or callback that has ended.
 #[inline(never)]
-fn drop_frame(core: &Core, activation: &Activation) {
+pub(crate) fn drop_frame(core: &Core, activation: &Activation) {
     core.guard(activation, || activation.release());
-}
-
-/// Keeps the waker of whoever awaits a task.
-#[inline(never)]
-fn await_end(header: &TaskHeader, waker: &Waker) {
-    let (keep, old) = match header.joiner.take() {
-        Some(joiner) if joiner.will_wake(waker) => (joiner, None),
-        joiner => (waker.clone(), joiner),
-    };
-    header.joiner.set(Some(keep));
-    drop(old);
-}
-
-/// A counted reference to a task, usable on any thread.
-#[derive(Debug)]
-pub(crate) struct TaskRef {
-    task: NonNull<TaskHeader>,
-}
-
-// SAFETY: what a foreign thread does through a `TaskRef` is what a waker does there: counts and
-// messages (rule 4), and reading `life`'s state, which is atomic. Futures, outputs and contexts
-// are touched on the owner thread only.
-unsafe impl Send for TaskRef {}
-// SAFETY: as above; all operations take `&self` and are made of atomics and messages.
-unsafe impl Sync for TaskRef {}
-
-impl TaskRef {
-    fn header(&self) -> &TaskHeader {
-        // SAFETY: the reference that `self` owns keeps the cell alive.
-        unsafe { self.task.as_ref() }
-    }
-
-    /// The task's loop, if this thread is inside of it.
-    fn core(&self) -> Option<&Core> {
-        let owner = self.header().owner;
-        // SAFETY: we are inside that loop.
-        owner.is_current().then(|| unsafe { owner.core() })
-    }
-
-    /// The task's id; on the owner thread.
-    #[inline]
-    pub(crate) fn id(&self) -> AsyncId {
-        self.header().header.activation.id()
-    }
-
-    /// Whether the task has ended.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.header().life.is_complete()
-    }
-
-    /// Marks the task for cancellation.
-    pub(crate) fn abort(&self) {
-        match self.core() {
-            Some(core) => abort_local(self.task, core),
-            None => {
-                self.header().life.clone_remote();
-                // SAFETY: the reference made in the line above goes with the message.
-                unsafe { send_remote(Verb::Abort, self.task) };
-            }
-        }
-    }
-}
-
-impl Clone for TaskRef {
-    fn clone(&self) -> TaskRef {
-        match self.core() {
-            Some(_) => self.header().life.clone_local(),
-            None => self.header().life.clone_remote(),
-        }
-        TaskRef { task: self.task }
-    }
-}
-
-impl Drop for TaskRef {
-    fn drop(&mut self) {
-        match self.core() {
-            // SAFETY: our reference, given back once.
-            Some(core) => unsafe { drop_local(self.task, core) },
-            // SAFETY: as above.
-            None => unsafe { drop_remote(self.task) },
-        }
-    }
-}
-
-/// The reference of a `JoinHandle`: it alone may read the output.
-#[derive(Debug)]
-pub(crate) struct JoinRef<T> {
-    task: ManuallyDrop<TaskRef>,
-    _output: PhantomData<T>,
-}
-
-impl<T> JoinRef<T> {
-    /// # Safety
-    /// The cell's future has the output `T`; the HANDLE bit is set, and the caller passes a
-    /// reference.
-    pub(crate) unsafe fn new(task: NonNull<TaskHeader>) -> JoinRef<T> {
-        JoinRef { task: ManuallyDrop::new(TaskRef { task }), _output: PhantomData }
-    }
-
-    /// The task, for what every reference may do.
-    pub(crate) fn task(&self) -> &TaskRef {
-        &self.task
-    }
-
-    /// Takes the output, or keeps the waker until it is there.
-    ///
-    /// # Panics
-    /// Off the loop, and when the output was taken before.
-    #[track_caller]
-    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<T, JoinError>> {
-        let Some(core) = self.task.core() else {
-            return Poll::Ready(Err(self.cancelled_by_the_end()));
-        };
-        let header = self.task.header();
-        let Some(outcome) = header.life.take_outcome() else {
-            assert!(
-                !header.life.is_complete(),
-                "a JoinHandle was polled after it had given its output"
-            );
-            await_end(header, waker);
-            return Poll::Pending;
-        };
-        // SAFETY: we have just won the outcome; `T` is the output of the cell's future (contract
-        // of `new`).
-        let result = unsafe { TaskHeader::read_outcome(self.task.task, outcome) };
-        // What needs no drop has left no frame behind.
-        if needs_drop::<T>() || outcome != Outcome::OUTPUT {
-            release_frame(header, core);
-        }
-        Poll::Ready(result)
-    }
-
-    #[track_caller]
-    fn cancelled_by_the_end(&self) -> JoinError {
-        // SAFETY: our reference keeps the cell, and the cell its core.
-        let core = unsafe { self.task.header().owner.core() };
-        assert!(
-            core.inbox.is_closed(),
-            "a JoinHandle was polled outside of the runtime that its task runs in: await it \
-             there, in `block_on` or in a task"
-        );
-        JoinError::Cancelled
-    }
-}
-
-impl<T> Drop for JoinRef<T> {
-    fn drop(&mut self) {
-        let task = self.task.task;
-        match self.task.core() {
-            // SAFETY: the handle's reference, which `ManuallyDrop` keeps from being given back
-            // twice.
-            Some(core) => unsafe { detach_local(task, core) },
-            // SAFETY: as above; the message carries it.
-            None => unsafe { send_remote(Verb::Detach, task) },
-        }
-    }
 }
