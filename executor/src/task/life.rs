@@ -129,6 +129,12 @@ impl Life {
             self.clone_local();
             return true;
         }
+        self.try_clone_remote()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_clone_remote(&self) -> bool {
         let more = |shared| (shared / ONE > 0).then_some(shared + ONE);
         self.shared.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }

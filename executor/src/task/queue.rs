@@ -472,7 +472,9 @@ impl Core {
             unsafe { TaskHeader::life(cell) }.merge_at_close_remote();
         }
         self.inbox.close();
-        self.dispose_inbox_remote();
+        if !self.inbox.is_empty() {
+            self.dispose_inbox_remote();
+        }
     }
 
     /// After the end: disposes of what is in the inbox, on any thread.
@@ -492,6 +494,8 @@ impl Core {
 ///
 /// # Safety
 /// The core of the task is closed, and the caller owns what the message carries.
+#[cold]
+#[inline(never)]
 unsafe fn dispose_remote(verb: Verb, task: NonNull<TaskHeader>) {
     if verb != Verb::Free {
         // SAFETY: the message's reference keeps the cell alive up to this call.
