@@ -229,7 +229,7 @@ mutant "bind applies Inherit" context/src/async_resource.rs \
 mutant "main starts from nothing" executor/src/runtime.rs \
     'let frame = Frame::capture();' 'let frame = Frame::empty();'
 
-mutant "copy forgets Inherit" context/src/frame.rs 'to.special.set(from.special.get());' ''
+mutant "copy forgets Inherit" context/src/frame.rs '(h.live.get(), h.special.get())' '(h.live.get(), false)'
 
 mutant "overwriting loses what is below" context/src/frame.rs \
     'value.set_prior(top.take_prior());' 'drop(top.take_prior());'

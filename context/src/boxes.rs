@@ -167,7 +167,7 @@ impl ValueRef {
     /// Gives the count back without running user code: [`dispose_queued`] must follow.
     #[inline]
     pub(crate) fn release_later(self) {
-        if self.uncount() {
+        if self.uncount() && !free_plain(self.0) {
             queue(self.0);
         }
         mem::forget(self);
@@ -208,18 +208,27 @@ thread_local! {
     };
 }
 
-/// Drops a value without owners, at once if that runs no code.
+/// Drops a value without owners.
 #[inline(never)]
 fn bury(dead: NonNull<Header>) {
+    if !free_plain(dead) {
+        queue(dead);
+        dispose_queued();
+    }
+}
+
+/// Frees a box without owners if that runs no code.
+#[inline]
+fn free_plain(dead: NonNull<Header>) -> bool {
     // SAFETY: rule 3: dead, but still allocated.
     let header = unsafe { dead.as_ref() };
     if header.vtable.needs_drop || header.link.get().is_some() {
-        queue(dead);
-        return dispose_queued();
+        return false;
     }
     let home = header.vtable.home;
     // SAFETY: allocated from this home; nobody refers to it and nothing needs drop.
     unsafe { pool::release(dead.cast(), home) };
+    true
 }
 
 /// Queues a dead box, and the boxes it has replaced if they died with it.

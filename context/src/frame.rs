@@ -13,6 +13,7 @@
 use std::alloc::Layout;
 use std::cell::Cell;
 use std::fmt;
+use std::iter;
 use std::mem;
 use std::ptr::NonNull;
 
@@ -110,28 +111,26 @@ impl Frame {
         self.0.map_or(&[], |raw| unsafe { slots_of(raw) })
     }
 
-    /// A frame of one owner and at least `len` empty slots.
-    fn with_len(len: usize) -> Frame {
+    /// A frame of one owner and at least `len` slots, with the values of this one.
+    fn copy(&self, len: usize) -> Frame {
+        let old = self.slots();
         // A block's spare room becomes slots: the next storages then fit without a copy.
-        let size = pool::usable_size(layout_for(len).size());
+        let size = pool::usable_size(layout_for(len.max(old.len())).size());
         let len = (size - SLOTS_AT) / size_of::<Slot>();
         let len = len.min(usize::from(u16::MAX));
         let raw = pool::allocate(Home::new(layout_for(len))).cast::<Header>();
-        let header = Header {
-            refs: Cell::new(1),
-            len: len as u16,
-            live: Cell::new(0),
-            special: Cell::new(false),
-        };
+        let (live, special) = self.header().map_or((0, false), |h| (h.live.get(), h.special.get()));
+        let (live, special) = (Cell::new(live), Cell::new(special));
         // SAFETY: a fresh block of this layout.
-        unsafe { raw.write(header) };
+        unsafe { raw.write(Header { refs: Cell::new(1), len: len as u16, live, special }) };
         // SAFETY: within the block.
         let slots = unsafe { raw.byte_add(SLOTS_AT) }.cast::<Slot>();
-        for index in 0..len {
+        let values = old.iter().map(|slot| peek(slot).cloned()).chain(iter::repeat(None));
+        for (index, value) in values.take(len).enumerate() {
             // SAFETY: within the block, which has room for `len` slots.
             let slot = unsafe { slots.add(index) };
             // SAFETY: as above; nothing is there yet that needs drop.
-            unsafe { slot.write(Cell::new(None)) };
+            unsafe { slot.write(Cell::new(value)) };
         }
         Frame(Some(raw))
     }
@@ -308,15 +307,7 @@ impl FrameSlot {
     #[inline(never)]
     fn copy(&self, index: usize) {
         let old = self.0.take();
-        let new = Frame::with_len(old.slots().len().max(index + 1));
-        if let (Some(from), Some(to)) = (old.header(), new.header()) {
-            for (from, to) in old.slots().iter().zip(new.slots()) {
-                to.set(peek(from).cloned());
-            }
-            to.live.set(from.live.get());
-            to.special.set(from.special.get());
-        }
-        self.0.set(new);
+        self.0.set(old.copy(index + 1));
         // Each of its values has another owner now, so this runs no user code.
         drop(old);
     }
@@ -415,6 +406,11 @@ impl FrameSlot {
             return self.pop_older(index, entry);
         }
         let prior = top.take_prior();
+        if prior.is_none() && self.peek().header()?.live.get() == 1 {
+            // Others have the frame too, as `exclusive` has found: nothing is dropped with it.
+            drop(self.take());
+            return None;
+        }
         self.set(index, prior)
     }
 

@@ -381,8 +381,8 @@ pub(crate) fn with_main<F: Future>(
     future: F,
     drive: impl FnOnce(&Main<'_, F>),
 ) -> Option<Output<F>> {
-    let activation = || Activation::root(frame);
-    let task = TaskCell::allocate(core, &TaskCell::<F>::MAIN, activation, future);
+    let activation = Activation::root(frame);
+    let task = TaskCell::allocate(core, &TaskCell::<F>::MAIN, || activation, future);
     let main = Main { task, core, _future: PhantomData };
     drive(&main);
     main.take()
