@@ -112,6 +112,7 @@ impl Frame {
     }
 
     /// A frame of one owner and at least `len` slots, with the values of this one.
+    #[inline(always)]
     fn copy(&self, len: usize) -> Frame {
         let old = self.slots();
         // A block's spare room becomes slots: the next storages then fit without a copy.
@@ -138,6 +139,9 @@ impl Frame {
 
 /// Where the slots begin in a block.
 const SLOTS_AT: usize = size_of::<Header>().next_multiple_of(align_of::<Slot>());
+
+/// As many as the smallest block has.
+const LEAST_SLOTS: usize = (pool::usable_size(SLOTS_AT) - SLOTS_AT) / size_of::<Slot>();
 
 const fn layout_for(len: usize) -> Layout {
     match Layout::from_size_align(SLOTS_AT + len * size_of::<Slot>(), align_of::<Header>()) {
@@ -307,7 +311,10 @@ impl FrameSlot {
     #[inline(never)]
     fn copy(&self, index: usize) {
         let old = self.0.take();
-        self.0.set(old.copy(index + 1));
+        let is_first = old.0.is_none() && index < LEAST_SLOTS;
+        // The first frame of a flow, mostly, whose size is known to the compiler.
+        let new = if is_first { Frame::empty().copy(LEAST_SLOTS) } else { old.copy(index + 1) };
+        self.0.set(new);
         // Each of its values has another owner now, so this runs no user code.
         drop(old);
     }
