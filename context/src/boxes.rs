@@ -177,12 +177,9 @@ impl ValueRef {
 impl Clone for ValueRef {
     #[inline]
     fn clone(&self) -> Self {
-        // Read once: counting could change `self` for all the compiler knows.
-        let raw = self.0;
-        // SAFETY: as in `header`.
-        let refs = unsafe { &raw.as_ref().refs };
+        let refs = &self.header().refs;
         refs.set(refs.get() + 1);
-        ValueRef(raw)
+        ValueRef(self.0)
     }
 }
 

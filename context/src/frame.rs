@@ -14,7 +14,7 @@ use std::alloc::Layout;
 use std::cell::Cell;
 use std::fmt;
 use std::iter;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::ptr::NonNull;
 
 use crate::boxes::{self, Entry, ValueRef};
@@ -267,7 +267,11 @@ impl FrameSlot {
     pub(crate) fn find<T: 'static>(&self, key: &Key<T>) -> Option<Value<T>> {
         // Without a number yet this looks for 0, which no value bears.
         let number = key.peek();
-        let top = peek(self.peek().slots().get(index_of(number))?)?;
+        let slot = self.peek().slots().get(index_of(number))?;
+        // SAFETY: never dropped, so the slot still owns the value. A copy, since counting could
+        // change the slot for all the compiler knows.
+        let top = ManuallyDrop::new(unsafe { slot.as_ptr().read() });
+        let top = top.as_ref()?;
         // SAFETY: `number` was read from a Key<T>.
         unsafe { Value::from_raw(top, number) }
     }
