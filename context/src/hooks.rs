@@ -78,6 +78,8 @@ pub trait AsyncHooks {
 const HOOKS: u8 = 1;
 /// Bit of the mask: a poll hook was installed on this thread once.
 const POLL_HOOKS: u8 = 2;
+/// Bit of the mask: a diagnostics channel had a subscriber on this thread once.
+const CHANNELS: u8 = 4;
 
 type Shared = Rc<Created<dyn AsyncHooks>>;
 
@@ -113,7 +115,13 @@ thread_local! {
 /// Is there anything to do around entering a resource? One load and one branch.
 #[inline]
 pub(crate) fn observed() -> bool {
-    MASK.get() != 0
+    MASK.get() & (HOOKS | POLL_HOOKS) != 0
+}
+
+/// Might anybody be told of the begin and the end of a resource, by hooks or by channels?
+#[inline]
+pub fn watched() -> bool {
+    MASK.get() & (HOOKS | CHANNELS) != 0
 }
 
 /// Is at least one hook enabled on this thread?
@@ -126,6 +134,10 @@ pub fn enabled() -> bool {
 #[inline]
 pub(crate) fn has_poll_hooks() -> bool {
     MASK.get() & POLL_HOOKS != 0
+}
+
+pub(crate) fn note_channel() {
+    MASK.set(MASK.get() | CHANNELS);
 }
 
 pub(crate) fn note_poll_hook() {

@@ -106,17 +106,10 @@ impl Activation {
     /// A task has completed and ended: `promise_resolve`, then [`end`](Self::end).
     #[inline]
     pub fn resolve_and_end(&self) {
-        // The same test as in `run`, which then has to be made once.
-        if hooks::observed() {
-            self.tell_end();
+        if hooks::enabled() {
+            hooks::emit_promise_resolve(self);
+            hooks::queue_destroy(self);
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn tell_end(&self) {
-        hooks::emit_promise_resolve(self);
-        hooks::queue_destroy(self);
     }
 
     /// The resource has ended: queues `destroy` if a hook is enabled. Runs no user code.

@@ -137,11 +137,8 @@ impl<F: Future> TaskCell<F> {
         };
         // Before any hook runs: one that drops the handle must find the outcome.
         self.task.life.complete(outcome);
-        if completed {
-            activation.resolve_and_end();
-            channels::tell_task(&channels::TASK_COMPLETE, activation);
-        } else {
-            activation.end();
+        if hooks::watched() {
+            tell_end(activation, completed);
         }
     }
 
@@ -155,6 +152,18 @@ impl<F: Future> TaskCell<F> {
         error.tell_of(&self.task.header.activation);
         // SAFETY: the contract is the same.
         unsafe { self.finish(core, Err(error)) };
+    }
+}
+
+/// Tells hooks and subscribers that a task has ended.
+#[cold]
+#[inline(never)]
+fn tell_end(activation: &Activation, completed: bool) {
+    if completed {
+        activation.resolve_and_end();
+        channels::tell_task(&channels::TASK_COMPLETE, activation);
+    } else {
+        activation.end();
     }
 }
 
@@ -313,7 +322,7 @@ pub(crate) fn spawn<F: Future + 'static>(
     activation: impl FnOnce() -> Activation,
 ) -> JoinRef<F::Output> {
     let task = TaskCell::allocate(core, &TaskCell::<F>::TASK, activation, future);
-    if hooks::enabled() || channels::TASK_SPAWN.has_subscribers() || core.is_closing() {
+    if hooks::watched() || core.is_closing() {
         start(task, core);
     } else {
         waker::schedule_first(task, core);

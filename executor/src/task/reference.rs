@@ -14,7 +14,9 @@ use std::task::{Poll, Waker};
 
 /// Keeps the waker of whoever awaits a task.
 #[inline(never)]
+#[track_caller]
 fn await_end(header: &TaskHeader, waker: &Waker) {
+    assert!(!header.life.is_complete(), "a JoinHandle was polled after it had given its output");
     let (keep, old) = match header.joiner.take() {
         Some(joiner) if joiner.will_wake(waker) => (joiner, None),
         joiner => (waker.clone(), joiner),
@@ -118,6 +120,7 @@ impl<T> JoinRef<T> {
     ///
     /// # Panics
     /// Off the loop, and when the output was taken before.
+    #[inline]
     #[track_caller]
     pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<T, JoinError>> {
         let Some(core) = self.task.core() else {
@@ -125,10 +128,6 @@ impl<T> JoinRef<T> {
         };
         let header = self.task.header();
         let Some(outcome) = header.life.take_outcome() else {
-            assert!(
-                !header.life.is_complete(),
-                "a JoinHandle was polled after it had given its output"
-            );
             await_end(header, waker);
             return Poll::Pending;
         };
@@ -142,6 +141,8 @@ impl<T> JoinRef<T> {
         Poll::Ready(result)
     }
 
+    #[cold]
+    #[inline(never)]
     #[track_caller]
     fn cancelled_by_the_end(&self) -> JoinError {
         // SAFETY: our reference keeps the cell, and the cell its core.
