@@ -54,6 +54,8 @@ mod error;
 pub(crate) mod failures;
 pub(crate) mod header;
 
+pub(crate) mod cells;
+
 pub(crate) mod queue;
 
 pub(crate) mod waker;
