@@ -13,12 +13,15 @@ cd "$(dirname "$0")/.."
 # "function @ file" of the library's innermost function that the instruction was inlined into, or
 # "symbol <name>" where that is std's or another crate's: a pattern, two spaces, the reason.
 readonly EXCEPTIONS='
+^abort @ context/src/hooks.rs$  a hook has panicked, the process ends
 @ context/src/key.rs$  the registry of storages: a key is taken or renewed once, the rest is cold
 @ reactor/src/release.rs$  slots that other threads release; a loop begins and ends
 ^(new|notifier|free_released) @ reactor/src/reactor.rs$  a loop begins; what others released, once a turn
 ^(pop|prepare_sleep|close)<.* @ executor/src/task/inbox.rs$  messages; once before a turn blocks; the end
 ^(new|close) @ executor/src/task/queue.rs$  a loop begins and ends
 ^(new|build) @ executor/src/builder.rs$  a runtime begins
+^turn @ executor/src/event_loop.rs$  the inbox, once a turn
+discard_all @ executor/src/shutdown.rs$  a runtime ends
 ^symbol drop_(slow|in_place)<lunation_(reactor::reactor::Reactor|executor::(event_loop::EventLoop|task::queue::Core))[,>]  a loop ends
 ^symbol .*lunation_reactor::release::(Inbox|Released)  as for release.rs
 ^symbol (pop|push)<lunation_executor::task::queue::Message>$  as for inbox.rs
@@ -52,9 +55,9 @@ places() {
     awk -v root="$PWD/" '
         function flush() {
             if (!frames) return
-            ours = ours != "" ? ours : last ~ /lunation_/ ? "symbol " last : ""
+            ours = ours != "" ? ours : last ~ /lunation_(context|reactor|executor)/ && last !~ /lunation_workloads/ ? "symbol " last : ""
             # std counts panics while it catches one; nothing of that runs otherwise.
-            if (ours != "") print panic ? "panic" : last ~ /_remote$/ ? "remote" : ours
+            if (ours != "" && ours != "-") print panic ? "panic" : last ~ /_remote$/ ? "remote" : ours
         }
         /^0x/ { flush(); ours = ""; panic = 0; frames = 0; last = ""; next }
         {
@@ -64,7 +67,8 @@ places() {
             if (part[1] ~ /^std::panicking::(panic_count|catch_unwind::cleanup)/) panic = 1
             if (ours == "" && index(part[2], root) == 1) {
                 file = substr(part[2], length(root) + 1)
-                if (file ~ /^(context|reactor|executor|src)\//) ours = part[1] " @ " file
+                # Else it belongs to the benchmark, polled by the library.
+                ours = file ~ /^(context|reactor|executor|src)\// ? part[1] " @ " file : "-"
             }
         }
         END { flush() }'
@@ -101,7 +105,7 @@ while read -r count place; do
             [ -n "$reason" ] || { reason="NOT ALLOWED" && failed=1; }
             ;;
     esac
-    printf '%4d  %-60.60s %s\n' "$count" "$place" "$reason"
+    printf '%4d  %-110.110s %s\n' "$count" "$place" "$reason"
 done <"$work/places"
 
 if command -v valgrind >/dev/null; then
