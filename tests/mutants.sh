@@ -107,7 +107,7 @@ mutant notified-for-ever waker.rs 's/life\.take_notification_remote\(\);//'
 mutant no-merge-at-close queue.rs 's/\.merge_at_close_remote\(\)/.has_handle()/'
 # The end of the runtime merges what was merged before.
 mutant merge-twice life.rs \
-    's/if self\.shared\.load\(Ordering::Relaxed\) & MERGED == 0 \{(\s*self\.shared\.fetch_add\(local)/{$1/'
+    's/if self\.shared\.load\(Ordering::Relaxed\) & MERGED == 0 \{(\s*self\.shared\.fetch_add\(u32::from\(local\))/{$1/'
 # Who takes the foreign count to zero after the merge tells nobody.
 mutant no-free life.rs 's/return RemoteDropped::SendFree/return RemoteDropped::Alive/'
 

@@ -85,30 +85,30 @@ if ! build || ! (cd "$copy/tree" && cargo test --offline --quiet --test props) >
 fi
 
 mutant "run restores the whole frame" context/src/storage.rs \
-    'self.push(Some(value)).around(f)' \
+    'self.around(Some(value), f)' \
     'struct Whole(Frame);
         impl Drop for Whole {
             fn drop(&mut self) {
                 let whole = std::mem::take(&mut self.0);
-                let left = with_current(|current| current.frame.replace(whole));
+                let left = with_flow(|flow| flow.frame.replace(whole));
                 drop(left);
             }
         }
         let _whole = Whole(Frame::capture());
-        self.push(Some(value)).around(f)'
+        self.around(Some(value), f)'
 
 mutant "run skips restore on unwind" context/src/storage.rs \
     'fn drop(&mut self) {
-        self.0.pop();' \
+        drop(self.0.take());' \
     'fn drop(&mut self) {
         if std::thread::panicking() {
             return;
         }
-        self.0.pop();'
+        drop(self.0.take());'
 
 mutant "capture at first poll" executor/src/task/cell.rs \
     'budget::next_poll();
-    let ending' \
+    let ended' \
     'budget::next_poll();
     thread_local! {
         static POLLED: std::cell::RefCell<std::collections::HashSet<u64>> = Default::default();
@@ -117,7 +117,7 @@ mutant "capture at first poll" executor/src/task/cell.rs \
     if !MAIN && POLLED.with_borrow_mut(|polled| polled.insert(activation.id().get())) {
         drop(activation.set_frame(Frame::capture()));
     }
-    let ending'
+    let ended'
 
 mutant "interval keeps enter_with" context/src/resource.rs \
     'self.activation().run(f)' \
@@ -129,6 +129,9 @@ mutant "interval keeps enter_with" context/src/resource.rs \
 
 mutant "in-place write although captured" context/src/frame.rs \
     'header.refs.get() == 1 && index' 'index'
+
+mutant "in-place entry although captured" context/src/frame.rs \
+    '.filter(|header| header.refs.get() == 1)?' '?'
 
 mutant "drop a future outside its resource" executor/src/task/cell.rs \
     'unsafe { future.drop_in_place() }' \
@@ -152,7 +155,7 @@ mutant "exit shows the default" context/src/storage.rs \
             None => self.find_default(),'
 
 mutant "foreign guard leaves" context/src/storage.rs \
-    'if with_current(|current| current.flow() == flow) {' 'if flow != 0 {'
+    'if with_flow(Flow::number) == flow {' 'if flow != 0 {'
 
 mutant "enter_with makes a new base" context/src/frame.rs \
     '&& flow != 0
@@ -172,20 +175,19 @@ mutant "Snapshot applies Inherit" context/src/snapshot.rs \
     'Snapshot { frame: Frame::capture() }' 'Snapshot { frame: Frame::inherit() }'
 
 mutant "snapshot run leaks its changes" context/src/snapshot.rs \
-    'Branch::new(self.frame.clone()).run(f)' \
-    'let _ = Branch::new(self.frame.clone());
+    'Flow::new(self.frame.clone(), 0).run(f)' \
+    'drop(Flow::new(self.frame.clone(), 0));
         f()'
 
 mutant "Scoped forgets between polls" context/src/scoped.rs \
-    'let _running = this.branch.enter();' \
-    'let mut branch = Branch::new(this.branch.frame.clone());
-        let _running = branch.enter();'
+    'this.branch.enter_poll(' \
+    'Flow::new(this.branch.frame.get(), 0).enter_poll('
 
 mutant "ended flow keeps what it replaced" context/src/frame.rs \
     'if flow != 0 && !self.is_empty() {' 'if flow == u64::MAX {'
 
 mutant "finished task keeps its frame" executor/src/task/cell.rs \
-    'if !ending.keep_frame {' 'if false {'
+    'if !wants_frame {' 'if false {'
 
 mutant "detached task inherits" executor/src/spawn.rs \
     'self.frame = detached.then(Frame::empty);' 'self.frame = detached.then(Frame::inherit);'
@@ -200,7 +202,7 @@ mutant "cleared closure dropped outside" executor/src/callback/timeout.rs \
     'event_loop.core.guard(&*resource, || drop(callback));
         resource.release();'
 
-mutant "tick dropped unrun outside" executor/src/task/cell.rs \
+mutant "tick dropped unrun outside" executor/src/task/callback.rs \
     'activation.run_silent(|| core.guard(activation, call));' 'core.guard(activation, call);'
 
 mutant "refresh keeps the old context" executor/src/callback/timeout.rs \
@@ -227,7 +229,7 @@ mutant "bind applies Inherit" context/src/async_resource.rs \
 mutant "main starts from nothing" executor/src/runtime.rs \
     'let frame = Frame::capture();' 'let frame = Frame::empty();'
 
-mutant "copy forgets Inherit" context/src/frame.rs 'to.special.set(from.special.get());' ''
+mutant "copy forgets Inherit" context/src/frame.rs '(h.live.get(), h.special.get())' '(h.live.get(), false)'
 
 mutant "overwriting loses what is below" context/src/frame.rs \
     'value.set_prior(top.take_prior());' 'drop(top.take_prior());'
@@ -239,14 +241,14 @@ mutant "disable ends the entries of guards" context/src/frame.rs \
     'if old.key() == value.key() || old.entry().flow == entry.flow =>' \
     'if old.key() == value.key() =>'
 
-mutant "snapshot stays entered on unwind" context/src/scoped.rs \
-    'if let Some(branch) = &mut self.0 {' \
-    'if let Some(branch) = self.0.as_mut().filter(|_| !std::thread::panicking()) {'
+mutant "snapshot stays entered on unwind" context/src/current.rs \
+    'CURRENT.with(|current| current.flow.set(self.0));' \
+    'CURRENT.with(|current| if !std::thread::panicking() { current.flow.set(self.0) });'
 
-mutant "a branch shares its host's flow" context/src/activation.rs \
-    'self.flow_and_kind.set(flow.0 | low);
-        flow.0 = own ^ low;' \
-    'let _ = (own ^ low, flow);'
+mutant "a branch shares its host's flow" context/src/flow.rs \
+    'let number = next_number();' \
+    'let host = crate::current::with_current(|host| host.flow.number());
+                let number = if host == 0 { next_number() } else { host };'
 
 mutant "a call keeps the captured frame" context/src/resource.rs \
     'self.identity.sibling(self.identity.take_frame())' \

@@ -1,31 +1,31 @@
 //! `Activation`: the running flow, as the thread's current pointer sees it.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use crate::frame::{Frame, FrameSlot};
-use crate::id::{AsyncId, next_number};
+use crate::flow::Flow;
+use crate::frame::Frame;
+use crate::id::AsyncId;
 use crate::info::{Extensions, ResourceInfo, ResourceRef};
 use crate::kind::ResourceKind;
 
-/// The bits below the flow number.
-const KIND_MASK: u64 = 0x7f;
-const SILENT: u64 = 0x80;
-const LOW_BITS: u64 = 0xff;
-const FLOW_SHIFT: u32 = 8;
+/// In the mark of a resource's flow: the code of its kind.
+const KIND_MASK: u8 = 0x7f;
+/// In the mark: it emits no hook events.
+const SILENT: u8 = 0x80;
 
 /// One flow of a resource: its identity and its live frame.
 ///
 /// A task embeds one in its cell and keeps it between polls; a callback gets one on the stack
 /// for each call. Entering it makes it current: see [`Activation::run`].
+// The flow first: the pointer to it is then the pointer to the activation.
+#[repr(C)]
 pub struct Activation {
+    pub(crate) flow: Flow,
     id: AsyncId,
     trigger: AsyncId,
-    pub(crate) frame: FrameSlot,
-    /// flow << 8 | silent << 7 | kind code. A flow has no number (0) until a guard needs one.
-    flow_and_kind: Cell<u64>,
     pub(crate) info: OnceCell<Rc<ResourceInfo>>,
     site: &'static Location<'static>,
 }
@@ -47,8 +47,7 @@ impl Activation {
         Activation {
             id,
             trigger,
-            frame: FrameSlot::new(frame),
-            flow_and_kind: Cell::new(u64::from(kind.code()) | silence.0),
+            flow: Flow::new(frame, kind.code() | silence.0),
             info: OnceCell::new(),
             site,
         }
@@ -65,8 +64,7 @@ impl Activation {
         Activation {
             id: self.id,
             trigger: self.trigger,
-            frame: FrameSlot::new(frame),
-            flow_and_kind: Cell::new(self.flow_and_kind.get() & LOW_BITS),
+            flow: Flow::new(frame, self.flow.mark()),
             info: self.info.clone(),
             site: self.site,
         }
@@ -75,7 +73,7 @@ impl Activation {
     /// A further flow of the same resource in the frame of this one: for what the runtime still has
     /// to run in a resource that has ended.
     pub fn again(&self) -> Activation {
-        self.sibling(self.frame.get())
+        self.sibling(self.flow.frame.get())
     }
 
     /// A root whose parts are all known at compile time.
@@ -84,8 +82,7 @@ impl Activation {
         Activation {
             id,
             trigger: AsyncId::LOOP,
-            frame: FrameSlot::new(Frame::empty()),
-            flow_and_kind: Cell::new(ResourceKind::Root.code() as u64),
+            flow: Flow::new(Frame::empty(), ResourceKind::Root.code()),
             info: OnceCell::new(),
             site: Location::caller(),
         }
@@ -95,7 +92,7 @@ impl Activation {
     #[track_caller]
     pub fn root(frame: Frame) -> Activation {
         let root = Activation::fixed(AsyncId::ROOT);
-        root.frame.replace(frame);
+        root.flow.frame.replace(frame);
         root
     }
 
@@ -119,7 +116,7 @@ impl Activation {
 
     /// The resource's kind.
     pub fn kind(&self) -> ResourceKind {
-        let code = (self.flow_and_kind.get() & KIND_MASK) as usize;
+        let code = usize::from(self.flow.mark() & KIND_MASK);
         match ResourceKind::PROVIDERS.get(code) {
             Some(kind) => *kind,
             None => self.info.get().map_or(ResourceKind::User(""), |info| info.kind),
@@ -134,25 +131,25 @@ impl Activation {
     /// Takes the live frame out; the flow goes on with the empty one.
     #[inline]
     pub(crate) fn take_frame(&self) -> Frame {
-        self.frame.take()
+        self.flow.frame.take()
     }
 
     /// Whether the flow holds any value.
     #[inline]
     pub fn has_frame(&self) -> bool {
-        !self.frame.is_null()
+        !self.flow.frame.is_null()
     }
 
     /// The flow has ended: drops what it holds, which may run user code.
     #[inline]
     pub fn release(&self) {
-        self.frame.take().end_flow(self.flow());
+        self.flow.release();
     }
 
     /// Replaces the live frame and returns the old one.
     #[inline]
     pub fn set_frame(&self, frame: Frame) -> Frame {
-        self.frame.replace(frame)
+        self.flow.frame.replace(frame)
     }
 
     /// A shareable reference to the resource; allocates at the first call.
@@ -170,90 +167,36 @@ impl Activation {
         Rc::new(ResourceInfo { id, trigger, kind, site, extensions: Extensions::default() })
     }
 
-    /// Whether it holds neither frame nor description: dropping it then does nothing.
+    /// Whether it holds a description. Without one and without a frame, dropping it does nothing.
     #[inline]
-    pub fn is_bare(&self) -> bool {
-        !self.has_frame() && self.info.get().is_none()
+    pub fn is_described(&self) -> bool {
+        self.info.get().is_some()
     }
 
     /// Does it emit no hook events?
     pub(crate) fn is_silent(&self) -> bool {
         // Root and loop are silent too, but what they create is not.
-        self.flow_and_kind.get() & SILENT != 0 || self.id <= AsyncId::ROOT
+        self.flow.mark() & SILENT != 0 || self.id <= AsyncId::ROOT
     }
 
     pub(crate) fn silence(&self) {
-        self.flow_and_kind.set(self.flow_and_kind.get() | SILENT);
+        self.flow.add_mark(SILENT);
     }
 
     /// Whether the resources that it creates are silent as well.
     #[inline]
     pub(crate) fn silence_of_children(&self) -> Silence {
-        Silence(self.flow_and_kind.get() & SILENT)
-    }
-
-    /// The flow's number; 0 if no guard ever needed one.
-    #[inline]
-    pub(crate) fn flow(&self) -> u64 {
-        self.flow_and_kind.get() >> FLOW_SHIFT
-    }
-
-    /// The flow's number, taken now if need be.
-    #[inline]
-    pub(crate) fn numbered_flow(&self) -> u64 {
-        match self.flow() {
-            0 => {
-                let flow = next_number();
-                self.set_flow(flow);
-                flow
-            }
-            flow => flow,
-        }
-    }
-
-    /// Makes it another flow; the caller changes the frame along with it.
-    #[inline]
-    pub(crate) fn set_flow(&self, flow: u64) {
-        self.flow_and_kind.set(flow << FLOW_SHIFT | self.flow_and_kind.get() & LOW_BITS);
-    }
-
-    /// Exchanges frame and flow with those of a branch.
-    #[inline]
-    pub(crate) fn exchange(&self, frame: &mut Frame, flow: &mut FlowBits) {
-        self.frame.swap(frame);
-        let own = self.flow_and_kind.get();
-        let low = own & LOW_BITS;
-        self.flow_and_kind.set(flow.0 | low);
-        flow.0 = own ^ low;
+        Silence(self.flow.mark() & SILENT)
     }
 }
 
-/// SILENT or 0: whether a resource emits no hook events, in its place in `flow_and_kind`.
+/// SILENT or 0: whether a resource emits no hook events, in its place in a mark.
 #[derive(Clone, Copy)]
-pub(crate) struct Silence(u64);
+pub(crate) struct Silence(u8);
 
 impl Silence {
     /// It emits none, and neither does what it creates.
     pub(crate) const TOTAL: Silence = Silence(SILENT);
-}
-
-/// A flow's number in its place in `flow_and_kind`: exchanging it then needs no shifts.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct FlowBits(u64);
-
-impl FlowBits {
-    /// The flow's number.
-    #[inline]
-    pub(crate) fn flow(self) -> u64 {
-        self.0 >> FLOW_SHIFT
-    }
-}
-
-impl Drop for Activation {
-    #[inline]
-    fn drop(&mut self) {
-        self.release();
-    }
 }
 
 impl fmt::Debug for Activation {

@@ -1,18 +1,26 @@
-//! The current pointer: which activation is running on this thread.
+//! The current pointers: which activation is running on this thread, and in which flow.
 //!
 //! Rules the `SAFETY` comments cite:
-//! 1. *Never null*: it points at the read-only static root, at the thread's own root, or at an
-//!    activation that is being entered.
-//! 2. *Closure-scoped*: [`Activation::enter`] borrows the activation until it has put the former
-//!    pointer back, also on unwind. So the pointee outlives everything that runs meanwhile.
+//! 1. *Never null*: they point at the read-only static root, at the thread's own root, or at what
+//!    is being entered.
+//! 2. *Scoped*: [`Activation::enter`] and [`Flow::enter`] borrow what they enter until the former
+//!    pointers are back, also on unwind. So the pointee outlives everything that runs meanwhile.
 //! 3. *The static root is never written*: it is shared by all threads. Every change of a current
-//!    activation comes after [`settle`] has answered true.
+//!    flow comes after [`settle`] has answered true, and of a current activation after
+//!    [`settle_activation`] has.
+//!
+//! The flow is that of the activation, or of a branch that runs in it: entering a branch is
+//! exchanging this pointer.
 #![allow(unsafe_code, reason = "the current pointer is dereferenced here")]
 
 use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
 use std::ptr;
+use std::task::{Context, Poll};
 
 use crate::activation::Activation;
+use crate::flow::Flow;
 use crate::frame::Frame;
 use crate::id::AsyncId;
 use crate::info::ResourceRef;
@@ -28,8 +36,27 @@ static STATIC_ROOT: StaticRoot = StaticRoot(Activation::fixed(AsyncId::ROOT));
 /// Owns a thread's own root.
 struct RootOwner(Cell<Option<ptr::NonNull<Activation>>>);
 
+/// The pointers of a thread.
+struct Current {
+    activation: Cell<*const Activation>,
+    flow: Cell<*const Flow>,
+}
+
+impl Current {
+    fn set(&self, root: *const Activation) {
+        self.activation.set(root);
+        // SAFETY: callers pass a root that is alive.
+        self.flow.set(unsafe { &raw const (*root).flow });
+    }
+}
+
 thread_local! {
-    static CURRENT: Cell<*const Activation> = const { Cell::new(&raw const STATIC_ROOT.0) };
+    static CURRENT: Current = const {
+        Current {
+            activation: Cell::new(&raw const STATIC_ROOT.0),
+            flow: Cell::new(&raw const STATIC_ROOT.0.flow),
+        }
+    };
     static ROOT: RootOwner = const { RootOwner(Cell::new(None)) };
 }
 
@@ -37,54 +64,83 @@ impl Drop for RootOwner {
     fn drop(&mut self) {
         let Some(root) = self.0.take() else { return };
         // From here on reads answer unset and writes are dropped.
-        CURRENT.set(&raw const STATIC_ROOT.0);
-        // SAFETY: made by `Box::into_raw` in `install`. Thread-local destructors run outside of
+        CURRENT.with(|current| current.set(&STATIC_ROOT.0));
+        // SAFETY: made by `Box::into_raw` in `root`. Thread-local destructors run outside of
         // every `enter`, or inside of `process::exit`, which never returns there: after the line
         // above nobody follows a pointer to it.
         drop(unsafe { Box::from_raw(root.as_ptr()) });
     }
 }
 
-/// Calls `f` with the current activation, which `f` must only read unless [`settle`]d.
+/// Calls `f` with the current activation, which `f` must only read unless
+/// [`settle_activation`] has answered true.
 #[inline(always)]
 pub(crate) fn with_current<R>(f: impl FnOnce(&Activation) -> R) -> R {
-    // Not by `LocalKey::with`: a large closure would not be inlined into it.
-    let current = CURRENT.get();
+    // Not inside of `LocalKey::with`: a large closure would not be inlined into it.
+    let current = CURRENT.with(|current| current.activation.get());
     // SAFETY: rules 1 and 2: the pointee is alive for as long as anything runs in it.
     f(unsafe { &*current })
 }
 
-/// Makes sure that the current activation may be changed; false if the thread is exiting.
-#[inline]
-pub(crate) fn settle() -> bool {
-    !ptr::eq(CURRENT.get(), &STATIC_ROOT.0) || install()
+/// Calls `f` with the current flow, which `f` must only read unless [`settle`]d.
+#[inline(always)]
+pub(crate) fn with_flow<R>(f: impl FnOnce(&Flow) -> R) -> R {
+    let current = CURRENT.with(|current| current.flow.get());
+    // SAFETY: rules 1 and 2, as above.
+    f(unsafe { &*current })
 }
 
+/// Makes sure that the current flow may be changed; false if the thread is exiting.
+#[inline]
+pub(crate) fn settle() -> bool {
+    with_flow(|flow| !ptr::eq(flow, &STATIC_ROOT.0.flow)) || install()
+}
+
+/// Makes sure that the current activation may be changed; false if the thread is exiting.
+fn settle_activation() -> bool {
+    with_current(|current| !ptr::eq(current, &STATIC_ROOT.0)) || install()
+}
+
+/// Puts the thread's own root, made now if need be, where the static one is current.
 #[cold]
 #[inline(never)]
 fn install() -> bool {
-    ROOT.try_with(|owner| {
-        let root = Box::into_raw(Box::new(Activation::fixed(AsyncId::ROOT)));
-        // The static root was current, so this thread has no root yet: see `RootOwner::drop`.
-        owner.0.set(ptr::NonNull::new(root));
-        CURRENT.set(root);
-    })
-    .is_ok()
+    let installed = ROOT.try_with(|owner| {
+        let make = || ptr::NonNull::from(Box::leak(Box::new(Activation::fixed(AsyncId::ROOT))));
+        let root = owner.0.get().unwrap_or_else(make);
+        owner.0.set(Some(root));
+        CURRENT.with(|current| {
+            if ptr::eq(current.activation.get(), &STATIC_ROOT.0) {
+                current.activation.set(root.as_ptr());
+            }
+            if ptr::eq(current.flow.get(), &STATIC_ROOT.0.flow) {
+                // SAFETY: just made, or alive until the thread ends.
+                current.flow.set(unsafe { &raw const (*root.as_ptr()).flow });
+            }
+        });
+    });
+    installed.is_ok()
 }
 
-/// Calls `f` with the current activation, to change it; `None` if the thread is exiting.
+/// Calls `f` with the current flow, to change it; `None` if the thread is exiting.
 #[inline]
-pub(crate) fn with_settled<R>(f: impl FnOnce(&Activation) -> R) -> Option<R> {
-    if settle() { Some(with_current(f)) } else { None }
+pub(crate) fn with_settled<R>(f: impl FnOnce(&Flow) -> R) -> Option<R> {
+    if settle() { Some(with_flow(f)) } else { None }
 }
 
-/// Puts the former pointer back.
-struct Restore(*const Activation);
+/// Puts the former pointers back.
+struct Restore {
+    activation: *const Activation,
+    flow: *const Flow,
+}
 
 impl Drop for Restore {
     #[inline]
     fn drop(&mut self) {
-        CURRENT.set(self.0);
+        CURRENT.with(|current| {
+            current.activation.set(self.activation);
+            current.flow.set(self.flow);
+        });
     }
 }
 
@@ -93,8 +149,42 @@ impl Activation {
     /// unwind. No hook sees it: this is for drops and for making futures; see `run`.
     #[inline]
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _restore = Restore(CURRENT.replace(self));
+        let _restore = CURRENT.with(|current| Restore {
+            activation: current.activation.replace(self),
+            flow: current.flow.replace(&self.flow),
+        });
         f()
+    }
+}
+
+/// Puts the former flow back.
+struct RestoreFlow(*const Flow);
+
+impl Drop for RestoreFlow {
+    #[inline(always)]
+    fn drop(&mut self) {
+        CURRENT.with(|current| current.flow.set(self.0));
+    }
+}
+
+impl Flow {
+    /// Runs `f` in this flow, of the same activation, and then in the former one again, also on
+    /// unwind.
+    #[inline(always)]
+    pub(crate) fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _restore = RestoreFlow(CURRENT.with(|current| current.flow.replace(self)));
+        f()
+    }
+
+    /// [`enter`](Self::enter) for a poll: as a closure it would not be inlined.
+    #[inline(always)]
+    pub(crate) fn enter_poll<F: Future>(
+        &self,
+        future: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<F::Output> {
+        let _restore = RestoreFlow(CURRENT.with(|current| current.flow.replace(self)));
+        future.poll(cx)
     }
 }
 
@@ -115,14 +205,17 @@ pub fn trigger_async_id() -> AsyncId {
 /// At the top level that is the thread's root; extensions attached to it stay until the thread
 /// ends.
 pub fn execution_async_resource() -> ResourceRef {
-    with_settled(Activation::resource)
-        .unwrap_or_else(|| Activation::fixed(AsyncId::ROOT).resource())
+    if settle_activation() {
+        with_current(Activation::resource)
+    } else {
+        Activation::fixed(AsyncId::ROOT).resource()
+    }
 }
 
 impl Frame {
     /// The current frame with everything in it, as `Snapshot` takes it.
     #[inline]
     pub fn capture() -> Frame {
-        with_current(|current| current.frame.get())
+        with_flow(|flow| flow.frame.get())
     }
 }

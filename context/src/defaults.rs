@@ -4,8 +4,9 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::boxes::Entry;
 use crate::key::{Key, index_of};
-use crate::value::{Entry, Policy, Value};
+use crate::value::{Policy, Value};
 
 /// One storage's default on this thread.
 struct Evaluated {

@@ -13,12 +13,14 @@
 use std::alloc::Layout;
 use std::cell::Cell;
 use std::fmt;
-use std::mem;
+use std::iter;
+use std::mem::{self, ManuallyDrop};
 use std::ptr::NonNull;
 
+use crate::boxes::{self, Entry, ValueRef};
 use crate::key::{Key, index_of};
 use crate::pool::{self, Home};
-use crate::value::{self, Entry, Value, ValueRef};
+use crate::value::Value;
 
 type Slot = Cell<Option<ValueRef>>;
 
@@ -30,6 +32,17 @@ struct Header {
     live: Cell<u16>,
     /// Was there ever a value that is not simply inherited? It may stay set without one.
     special: Cell<bool>,
+}
+
+impl Header {
+    /// A slot was emptied.
+    #[inline]
+    fn uncount_value(&self) {
+        let live = self.live.get() - 1;
+        self.live.set(live);
+        // A frame without values stays: whoever sets one store for a while does it again.
+        self.special.set(live != 0 && self.special.get());
+    }
 }
 
 /// Everything the storages hold at one moment: a counted pointer, null if they hold nothing.
@@ -83,7 +96,7 @@ impl Frame {
             }
         }
         drop(self);
-        value::dispose_queued();
+        boxes::dispose_queued();
     }
 
     #[inline]
@@ -98,28 +111,27 @@ impl Frame {
         self.0.map_or(&[], |raw| unsafe { slots_of(raw) })
     }
 
-    /// A frame of one owner and at least `len` empty slots.
-    fn with_len(len: usize) -> Frame {
+    /// A frame of one owner and at least `len` slots, with the values of this one.
+    #[inline(always)]
+    fn copy(&self, len: usize) -> Frame {
+        let old = self.slots();
         // A block's spare room becomes slots: the next storages then fit without a copy.
-        let size = pool::usable_size(layout_for(len).size());
+        let size = pool::usable_size(layout_for(len.max(old.len())).size());
         let len = (size - SLOTS_AT) / size_of::<Slot>();
         let len = len.min(usize::from(u16::MAX));
         let raw = pool::allocate(Home::new(layout_for(len))).cast::<Header>();
-        let header = Header {
-            refs: Cell::new(1),
-            len: len as u16,
-            live: Cell::new(0),
-            special: Cell::new(false),
-        };
+        let (live, special) = self.header().map_or((0, false), |h| (h.live.get(), h.special.get()));
+        let (live, special) = (Cell::new(live), Cell::new(special));
         // SAFETY: a fresh block of this layout.
-        unsafe { raw.write(header) };
+        unsafe { raw.write(Header { refs: Cell::new(1), len: len as u16, live, special }) };
         // SAFETY: within the block.
         let slots = unsafe { raw.byte_add(SLOTS_AT) }.cast::<Slot>();
-        for index in 0..len {
+        let values = old.iter().map(|slot| peek(slot).cloned()).chain(iter::repeat(None));
+        for (index, value) in values.take(len).enumerate() {
             // SAFETY: within the block, which has room for `len` slots.
             let slot = unsafe { slots.add(index) };
             // SAFETY: as above; nothing is there yet that needs drop.
-            unsafe { slot.write(Cell::new(None)) };
+            unsafe { slot.write(Cell::new(value)) };
         }
         Frame(Some(raw))
     }
@@ -127,6 +139,9 @@ impl Frame {
 
 /// Where the slots begin in a block.
 const SLOTS_AT: usize = size_of::<Header>().next_multiple_of(align_of::<Slot>());
+
+/// As many as the smallest block has.
+const LEAST_SLOTS: usize = (pool::usable_size(SLOTS_AT) - SLOTS_AT) / size_of::<Slot>();
 
 const fn layout_for(len: usize) -> Layout {
     match Layout::from_size_align(SLOTS_AT + len * size_of::<Slot>(), align_of::<Header>()) {
@@ -191,7 +206,7 @@ fn destroy(raw: NonNull<Header>) {
     // SAFETY: allocated from the home of `len` slots, all of them empty now; `slots` is not
     // used any more.
     unsafe { pool::release(raw.cast(), home) };
-    value::dispose_queued();
+    boxes::dispose_queued();
 }
 
 impl Default for Frame {
@@ -247,18 +262,16 @@ impl FrameSlot {
         self.0.take()
     }
 
-    #[inline]
-    pub(crate) fn swap(&self, other: &mut Frame) {
-        // SAFETY: rule 2: this is the only reference into the slot, and it ends here.
-        mem::swap(unsafe { &mut *self.0.as_ptr() }, other);
-    }
-
     /// The value that bears the key's number.
     #[inline]
     pub(crate) fn find<T: 'static>(&self, key: &Key<T>) -> Option<Value<T>> {
         // Without a number yet this looks for 0, which no value bears.
         let number = key.peek();
-        let top = peek(self.peek().slots().get(index_of(number))?)?;
+        let slot = self.peek().slots().get(index_of(number))?;
+        // SAFETY: never dropped, so the slot still owns the value. A copy, since counting could
+        // change the slot for all the compiler knows.
+        let top = ManuallyDrop::new(unsafe { slot.as_ptr().read() });
+        let top = top.as_ref()?;
         // SAFETY: `number` was read from a Key<T>.
         unsafe { Value::from_raw(top, number) }
     }
@@ -302,22 +315,42 @@ impl FrameSlot {
     #[inline(never)]
     fn copy(&self, index: usize) {
         let old = self.0.take();
-        let new = Frame::with_len(old.slots().len().max(index + 1));
-        if let (Some(from), Some(to)) = (old.header(), new.header()) {
-            for (from, to) in old.slots().iter().zip(new.slots()) {
-                to.set(peek(from).cloned());
-            }
-            to.live.set(from.live.get());
-            to.special.set(from.special.get());
-        }
+        let is_first = old.0.is_none() && index < LEAST_SLOTS;
+        // The first frame of a flow, mostly, whose size is known to the compiler.
+        let new = if is_first { Frame::empty().copy(LEAST_SLOTS) } else { old.copy(index + 1) };
         self.0.set(new);
         // Each of its values has another owner now, so this runs no user code.
         drop(old);
     }
 
+    /// The slot at `index` with the head of its frame, if nobody else has that.
+    #[inline]
+    fn exclusive(&self, index: usize) -> Option<(&Header, &Slot)> {
+        let frame = self.peek();
+        let header = frame.header().filter(|header| header.refs.get() == 1)?;
+        Some((header, frame.slots().get(index)?))
+    }
+
     /// Puts a new entry on top of its slot. Returns what is no part of the slot any more.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn push(&self, index: usize, value: ValueRef) -> Option<ValueRef> {
+        let Some((header, slot)) = self.exclusive(index) else {
+            return self.push_slowly(index, value);
+        };
+        match peek(slot) {
+            Some(old) if old.key() == value.key() => {}
+            None if value.is_always() => header.live.set(header.live.get() + 1),
+            _ => return self.push_slowly(index, value),
+        }
+        let old = slot.replace(Some(value));
+        if let Some(value) = peek(slot) {
+            value.set_prior(old);
+        }
+        None
+    }
+
+    #[inline(never)]
+    fn push_slowly(&self, index: usize, value: ValueRef) -> Option<ValueRef> {
         self.own(index);
         let frame = self.peek();
         let (header, slot) = (frame.header()?, frame.slots().get(index)?);
@@ -360,15 +393,34 @@ impl FrameSlot {
     /// Takes an entry out of its slot, wherever it stands. Returns what is to be dropped.
     #[inline]
     pub(crate) fn pop(&self, index: usize, entry: Entry) -> Option<ValueRef> {
-        let frame = self.peek();
-        let slot = frame.slots().get(index)?;
-        let top = peek(slot)?;
+        let Some((header, slot)) = self.exclusive(index) else {
+            return self.pop_slowly(index, entry);
+        };
+        if peek(slot).is_none_or(|top| top.entry().number != entry.number) {
+            return self.pop_slowly(index, entry);
+        }
+        // SAFETY: the value is moved out: what that leaves in the slot is overwritten below.
+        let top = unsafe { slot.as_ptr().read() }?;
+        let prior = top.take_prior();
+        if prior.is_none() {
+            header.uncount_value();
+        }
+        // SAFETY: the slot is ours. Not by `set`, which would look at what it replaces.
+        unsafe { slot.as_ptr().write(prior) };
+        Some(top)
+    }
+
+    #[inline(never)]
+    fn pop_slowly(&self, index: usize, entry: Entry) -> Option<ValueRef> {
+        let top = peek(self.peek().slots().get(index)?)?;
         if top.entry().number != entry.number {
             return self.pop_older(index, entry);
         }
         let prior = top.take_prior();
-        if prior.is_some() && frame.header().is_some_and(|header| header.refs.get() == 1) {
-            return slot.replace(prior);
+        if prior.is_none() && self.peek().header()?.live.get() == 1 {
+            // Others have the frame too, as `exclusive` has found: nothing is dropped with it.
+            drop(self.take());
+            return None;
         }
         self.set(index, prior)
     }

@@ -78,6 +78,8 @@ pub trait AsyncHooks {
 const HOOKS: u8 = 1;
 /// Bit of the mask: a poll hook was installed on this thread once.
 const POLL_HOOKS: u8 = 2;
+/// Bit of the mask: a diagnostics channel had a subscriber on this thread once.
+const CHANNELS: u8 = 4;
 
 type Shared = Rc<Created<dyn AsyncHooks>>;
 
@@ -113,7 +115,13 @@ thread_local! {
 /// Is there anything to do around entering a resource? One load and one branch.
 #[inline]
 pub fn observed() -> bool {
-    MASK.get() != 0
+    MASK.get() & (HOOKS | POLL_HOOKS) != 0
+}
+
+/// Might anybody be told of the begin and the end of a resource, by hooks or by channels?
+#[inline]
+pub fn watched() -> bool {
+    MASK.get() & (HOOKS | CHANNELS) != 0
 }
 
 /// Is at least one hook enabled on this thread?
@@ -126,6 +134,10 @@ pub fn enabled() -> bool {
 #[inline]
 pub(crate) fn has_poll_hooks() -> bool {
     MASK.get() & POLL_HOOKS != 0
+}
+
+pub(crate) fn note_channel() {
+    MASK.set(MASK.get() | CHANNELS);
 }
 
 pub(crate) fn note_poll_hook() {
@@ -223,6 +235,8 @@ impl Registry {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn apply_changes(&self) {
         let changes = mem::take(&mut *self.changes.borrow_mut());
         for (hooks, enable) in changes {
@@ -235,33 +249,39 @@ impl Registry {
     }
 }
 
-/// Delivers one event to every enabled hook that wants those of this kind.
-#[cold]
-#[inline(never)]
-fn emit(event: &str, id: AsyncId, kind: ResourceKind, deliver: &dyn Fn(&dyn AsyncHooks)) {
+/// Delivers one event to every enabled hook that wants those of this kind. Generic in the event and
+/// inlined where that is told: with hooks enabled this is most of what an event costs.
+#[inline]
+fn emit(event: &str, id: AsyncId, kind: ResourceKind, deliver: impl Fn(&dyn AsyncHooks)) {
     let _ = REGISTRY.try_with(|registry| {
-        let enabled = registry.enabled.borrow().clone();
-        registry.depth.set(registry.depth.get() + 1);
+        let Some(enabled) = registry.enabled.borrow().clone() else { return };
+        let depth = registry.depth.get();
+        registry.depth.set(depth + 1);
         let is_task = kind == ResourceKind::Task;
-        let hooks = enabled.as_deref().unwrap_or_default().iter();
-        let wanting = hooks.filter(|hook| !is_task || hook.tracks_tasks);
+        let wanting = enabled.iter().filter(|hook| !is_task || hook.tracks_tasks);
         abort_on_panic(event, id, kind, || wanting.for_each(|hook| deliver(&hook.hooks)));
-        registry.depth.set(registry.depth.get() - 1);
-        if registry.depth.get() == 0 {
+        registry.depth.set(depth);
+        if depth == 0 && !registry.changes.borrow().is_empty() {
             registry.apply_changes();
         }
-        drop(enabled);
     });
 }
 
 /// Calls a hook: it has no caller that could handle its panic, and going on would hide events.
+#[inline]
 pub(crate) fn abort_on_panic(event: &str, id: AsyncId, kind: ResourceKind, call: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-        let message = message_of(&*payload);
-        let report = format!("lunation: hook panicked in {event} of {kind}({id}): {message}\n");
-        let _ = std::io::stderr().write_all(report.as_bytes());
-        std::process::abort();
+        abort(event, id, kind, &*payload);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn abort(event: &str, id: AsyncId, kind: ResourceKind, payload: &(dyn Any + Send)) -> ! {
+    let message = message_of(payload);
+    let report = format!("lunation: hook panicked in {event} of {kind}({id}): {message}\n");
+    let _ = std::io::stderr().write_all(report.as_bytes());
+    std::process::abort();
 }
 
 pub(crate) fn message_of(payload: &(dyn Any + Send)) -> &str {
@@ -282,23 +302,25 @@ pub(crate) fn emit_init(created: &Activation) {
     if !created.is_silent() {
         let (id, kind, trigger) = (created.id(), created.kind(), created.trigger_id());
         let resource = created.resource();
-        emit("init", id, kind, &|hooks| hooks.init(id, kind, trigger, &resource));
+        emit("init", id, kind, |hooks| hooks.init(id, kind, trigger, &resource));
     }
 }
 
 /// `before`, for an activation that is current.
+#[inline]
 pub(crate) fn emit_before(running: &Activation) {
     if enabled() && !running.is_silent() {
         let id = running.id();
-        emit("before", id, running.kind(), &|hooks| hooks.before(id));
+        emit("before", id, running.kind(), |hooks| hooks.before(id));
     }
 }
 
 /// `after`, for an activation that is still current.
+#[inline]
 pub(crate) fn emit_after(running: &Activation) {
     if enabled() && !running.is_silent() {
         let id = running.id();
-        emit("after", id, running.kind(), &|hooks| hooks.after(id));
+        emit("after", id, running.kind(), |hooks| hooks.after(id));
     }
 }
 
@@ -306,7 +328,7 @@ pub(crate) fn emit_promise_resolve(resolved: &Activation) {
     if enabled() && !resolved.is_silent() {
         let id = resolved.id();
         let kind = resolved.kind();
-        emit("promise_resolve", id, kind, &|hooks| hooks.promise_resolve(id));
+        emit("promise_resolve", id, kind, |hooks| hooks.promise_resolve(id));
     }
 }
 
@@ -335,7 +357,7 @@ pub fn flush_destroys() {
 fn flush() {
     Activation::of_loop().enter(|| {
         while let Ok(Some((id, kind))) = REGISTRY.try_with(Registry::next_destroyed) {
-            emit("destroy", id, kind, &|hooks| hooks.destroy(id));
+            emit("destroy", id, kind, |hooks| hooks.destroy(id));
         }
     });
 }

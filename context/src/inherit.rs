@@ -1,8 +1,8 @@
 //! What a new resource gets of the current frame.
 
+use crate::boxes::Inherited;
 use crate::frame::{Frame, FrameSlot};
 use crate::key::is_live;
-use crate::value::Inherited;
 
 impl Frame {
     /// The current frame as a new resource inherits it: each storage's `Inherit` is applied.

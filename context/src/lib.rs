@@ -23,9 +23,14 @@ mod info;
 mod key;
 mod policy;
 mod pool;
+
+mod boxes;
+
 mod value;
 
 mod frame;
+
+mod flow;
 
 // Who is running.
 mod activation;

@@ -6,11 +6,12 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::current::{settle, with_current};
+use crate::boxes::Entry;
+use crate::current::{settle, with_current, with_flow};
 use crate::frame::FrameSlot;
 use crate::hooks::{abort_on_panic, note_poll_hook};
 use crate::key::{Key, index_of};
-use crate::value::{Entry, Policy, Value};
+use crate::value::{Policy, Value};
 
 /// Called around every poll, callback and drop that runs in a frame which holds it.
 ///
@@ -47,11 +48,11 @@ pub fn set_poll_hook(hook: Option<Rc<dyn PollHook>>) -> Option<Rc<dyn PollHook>>
     note_poll_hook();
     leave_poll_hook();
     let number = POLL_HOOK.get();
-    let old = with_current(|current| {
-        let old = hook_in(&current.frame);
+    let old = with_flow(|flow| {
+        let old = hook_in(&flow.frame);
         let policy = Policy::PLAIN;
         let value = hook.map(|hook| Value::new(&POLL_HOOK, &policy, Some(hook), Entry::BASE));
-        let replaced = current.frame.set(index_of(number), value.map(Value::into_raw));
+        let replaced = flow.frame.set(index_of(number), value.map(Value::into_raw));
         drop(replaced);
         old
     });
@@ -63,7 +64,7 @@ pub fn set_poll_hook(hook: Option<Rc<dyn PollHook>>) -> Option<Rc<dyn PollHook>>
 #[cold]
 #[inline(never)]
 pub(crate) fn enter_poll_hook() {
-    if let Some(hook) = with_current(|current| hook_in(&current.frame)) {
+    if let Some(hook) = with_flow(|flow| hook_in(&flow.frame)) {
         with_current(|current| {
             abort_on_panic("enter", current.id(), current.kind(), || hook.enter());
         });
@@ -74,7 +75,7 @@ pub(crate) fn enter_poll_hook() {
 #[cold]
 #[inline(never)]
 pub(crate) fn leave_poll_hook() {
-    if let Some(hook) = with_current(|current| hook_in(&current.frame)) {
+    if let Some(hook) = with_flow(|flow| hook_in(&flow.frame)) {
         with_current(|current| {
             abort_on_panic("leave", current.id(), current.kind(), || hook.leave());
         });

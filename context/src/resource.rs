@@ -64,7 +64,7 @@ impl Resource {
     pub fn activation(&self) -> Activation {
         // Made now, so that all flows of the resource share it.
         let _info = self.resource();
-        self.identity.sibling(self.identity.frame.get())
+        self.identity.sibling(self.identity.flow.frame.get())
     }
 
     /// One call of this resource on another thread: its ids, and clones of what the captured frame
@@ -124,7 +124,7 @@ impl Resource {
 
     /// The captured frame; empty after `call_once` or `release`.
     pub fn frame(&self) -> Frame {
-        self.identity.frame.get()
+        self.identity.flow.frame.get()
     }
 
     /// What `call_once` has made of it, when called inside of that.

@@ -2,86 +2,23 @@
 
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::activation::FlowBits;
-use crate::current::{settle, with_current};
+use crate::flow::Flow;
 use crate::frame::Frame;
 use crate::run::LeavePollHook;
 
-/// A frame with the number of the flow that lives in it.
-pub(crate) struct Branch {
-    frame: Frame,
-    flow: FlowBits,
-}
-
-impl Branch {
-    /// A new flow that starts from `frame`.
-    #[inline]
-    pub(crate) fn new(frame: Frame) -> Branch {
-        Branch { frame, flow: FlowBits::default() }
-    }
-
-    /// Runs `f` in this flow, under the current resource, and keeps what it changed. In a
-    /// thread-local destructor the stores are unset, as everywhere there.
+impl Flow {
+    /// Runs `f` in this flow, under the current resource, and keeps what it changed.
     #[inline(always)]
-    pub(crate) fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        let _running = self.enter();
-        f()
-    }
-
-    /// As [`run`](Self::run), until the end of the block: a closure would be one more call.
-    #[inline(always)]
-    fn enter(&mut self) -> Running<'_> {
-        let exchange = Exchange::begin(self);
-        Running { _leave: LeavePollHook::enter(), _exchange: exchange }
-    }
-
-    /// Swaps the branch with the current flow.
-    #[inline(always)]
-    fn exchange(&mut self) {
-        with_current(|host| host.exchange(&mut self.frame, &mut self.flow));
-    }
-}
-
-impl Drop for Branch {
-    #[inline]
-    fn drop(&mut self) {
-        mem::take(&mut self.frame).end_flow(self.flow.flow());
-    }
-}
-
-/// A branch while it runs. Never leaves the function that made it.
-struct Running<'a> {
-    _leave: LeavePollHook,
-    _exchange: Exchange<'a>,
-}
-
-/// Swaps the branch with the current flow, and back on drop: entering is scoped, so the current
-/// activation is then the same again.
-struct Exchange<'a>(Option<&'a mut Branch>);
-
-impl<'a> Exchange<'a> {
-    #[inline(always)]
-    fn begin(branch: &'a mut Branch) -> Self {
-        if !settle() {
-            return Exchange(None);
-        }
-        branch.exchange();
-        Exchange(Some(branch))
-    }
-}
-
-impl Drop for Exchange<'_> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if let Some(branch) = &mut self.0 {
-            branch.exchange();
-        }
+    pub(crate) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.enter(|| {
+            let _leave = LeavePollHook::enter();
+            f()
+        })
     }
 }
 
@@ -96,7 +33,7 @@ pin_project! {
     /// [`Snapshot::scope`]: crate::Snapshot::scope
     #[must_use = "futures do nothing unless polled"]
     pub struct Scoped<F> {
-        branch: Branch,
+        branch: Flow,
         // `None` only while the drop is at work.
         #[pin]
         future: Option<F>,
@@ -113,25 +50,37 @@ pin_project! {
 impl<F> Scoped<F> {
     /// A flow of its own for `future`, starting from `frame`.
     pub(crate) fn new(frame: Frame, future: F) -> Self {
-        Scoped { branch: Branch::new(frame), future: Some(future) }
+        Scoped { branch: Flow::new(frame, 0), future: Some(future) }
     }
 }
 
 impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
-    // Scopes nest; a call per level costs more than the exchange.
+    // Scopes nest; a call per level costs more than the change of flow.
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let future = this.future.as_pin_mut().expect("present until the drop");
-        let _running = this.branch.enter();
-        future.poll(cx)
+        this.branch.enter_poll(Pin::new(&mut Hooked(future)), cx)
+    }
+}
+
+/// A future that is polled within the poll hook of its flow.
+struct Hooked<'a, F>(Pin<&'a mut F>);
+
+impl<F: Future> Future for Hooked<'_, F> {
+    type Output = F::Output;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let _leave = LeavePollHook::enter();
+        self.0.as_mut().poll(cx)
     }
 }
 
 impl<F> fmt::Debug for Scoped<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scoped").field("frame", &self.branch.frame).finish_non_exhaustive()
+        f.debug_struct("Scoped").field("frame", &self.branch.frame.get()).finish_non_exhaustive()
     }
 }

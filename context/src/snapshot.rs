@@ -1,7 +1,8 @@
 //! `Snapshot`: a captured frame in which code can run.
 
+use crate::flow::Flow;
 use crate::frame::Frame;
-use crate::scoped::{Branch, Scoped};
+use crate::scoped::Scoped;
 
 /// All stores as they are at one moment. It is one counted pointer, no resource and no id.
 ///
@@ -31,7 +32,7 @@ impl Snapshot {
     /// Runs `f` with these stores and no others. What `f` changes ends with the call.
     #[inline]
     pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
-        Branch::new(self.frame.clone()).run(f)
+        Flow::new(self.frame.clone(), 0).run(f)
     }
 
     /// A future whose polls and drop run with these stores; it keeps what it changes.

@@ -6,16 +6,17 @@ use std::mem;
 use std::ops::Deref;
 use std::panic::Location;
 
-use crate::activation::Activation;
-use crate::current::{with_current, with_settled};
+use crate::boxes::{Entry, ValueRef};
+use crate::current::{with_flow, with_settled};
 use crate::defaults::default_of;
+use crate::flow::Flow;
 use crate::frame::{Frame, FrameSlot};
 use crate::id::next_number;
 use crate::key::{Key, index_of};
 use crate::misplaced;
 use crate::policy::Inherit;
 use crate::scoped::Scoped;
-use crate::value::{Entry, Operations, Policy, Value};
+use crate::value::{Label, Operations, Policy, Value};
 
 /// A value that follows the asynchronous flow: Node's `AsyncLocalStorage`.
 ///
@@ -80,13 +81,13 @@ impl<T: 'static> AsyncLocalStorage<T> {
     /// Afterwards, also on unwind, this storage is as it was; other storages are not touched.
     #[inline]
     pub fn run<R>(&self, value: T, f: impl FnOnce() -> R) -> R {
-        self.push(Some(value)).around(f)
+        self.around(Some(value), f)
     }
 
     /// Calls `f` with the store hidden, the default as well: Node's `exit`.
     #[inline]
     pub fn exit<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.push(None).around(f)
+        self.around(None, f)
     }
 
     /// Sets `value` until the guard is dropped, also across `.await`.
@@ -124,7 +125,7 @@ impl<T: 'static> AsyncLocalStorage<T> {
         let value = Value::new(&self.key, &self.policy, Some(value), Entry::BASE).into_raw();
         let index = index_of(value.key());
         let replaced =
-            with_settled(|current| current.frame.overwrite(index, value, current.flow()));
+            with_settled(|current| current.frame.overwrite(index, value, current.number()));
         drop(replaced);
     }
 
@@ -183,7 +184,7 @@ impl<T: 'static> AsyncLocalStorage<T> {
 
     #[inline(always)]
     fn find(&self) -> Option<Value<T>> {
-        match with_current(|current| current.frame.find(&self.key)) {
+        match with_flow(|flow| flow.frame.find(&self.key)) {
             None => self.find_default(),
             found => found,
         }
@@ -197,27 +198,55 @@ impl<T: 'static> AsyncLocalStorage<T> {
     /// Puts an entry on top of the current flow's slot.
     #[inline(always)]
     pub(crate) fn push(&self, value: Option<T>) -> Pushed {
-        let is_prepared = self.key.peek() != 0 && with_current(Activation::flow) != 0;
-        if !is_prepared && !self.prepare() {
+        let Some((label, flow)) = self.label_and_flow().or_else(|| self.prepare()) else {
             // In a thread-local destructor writes are dropped.
-            return Pushed { index: 0, entry: Entry::BASE };
-        }
-        // Not one large closure: what `with_current` calls is then small enough to be inlined.
-        let entry = Entry { number: next_number(), flow: with_current(Activation::flow) };
-        let value = Value::new(&self.key, &self.policy, value, entry).into_raw();
-        let index = index_of(value.key());
-        let replaced = with_current(|current| current.frame.push(index, value));
+            return Pushed { index: 0, entry: Entry::NONE };
+        };
+        let (index, entry) = (label.index(), Entry { number: next_number(), flow });
+        let value = label.seal(value, entry);
+        let replaced = with_flow(|flow| flow.frame.push(index, value));
         drop(replaced);
         Pushed { index, entry }
     }
 
+    /// What the storage's next box bears, and the number of the current flow; `None` as long as
+    /// there are none.
+    #[inline(always)]
+    fn label_and_flow(&self) -> Option<(Label<T>, u64)> {
+        let flow = with_flow(Flow::number);
+        let label = Label::peek(&self.key, &self.policy)?;
+        (flow != 0).then_some((label, flow))
+    }
+
     /// Sees to the key and to the number of the current flow, which the static root never has.
-    /// False if the thread is exiting.
+    /// `None` if the thread is exiting.
     #[cold]
     #[inline(never)]
-    fn prepare(&self) -> bool {
+    fn prepare(&self) -> Option<(Label<T>, u64)> {
         self.key.get();
-        with_settled(Activation::numbered_flow).is_some()
+        with_settled(Flow::numbered)?;
+        self.label_and_flow()
+    }
+
+    /// Takes an entry out of the current flow's slot: that of a `run`, which is most probably the
+    /// only owner of its value.
+    #[inline(always)]
+    fn pop(&self, pushed: Pushed) {
+        if let Some(removed) = pushed.take() {
+            Value::discard(removed, &self.key);
+        }
+    }
+
+    /// Calls `f` between [`push`](Self::push) and [`pop`](Self::pop), also on unwind.
+    #[inline(always)]
+    fn around<R>(&self, value: Option<T>, f: impl FnOnce() -> R) -> R {
+        let leave = Leave(self.push(value));
+        let result = f();
+        // Not by the drop of `leave`, which is the way of the unwind too and so not inlined.
+        let pushed = leave.0;
+        mem::forget(leave);
+        self.pop(pushed);
+        result
     }
 }
 
@@ -298,42 +327,26 @@ impl<T: 'static> fmt::Debug for StorageBuilder<T> {
 #[derive(Clone, Copy)]
 pub(crate) struct Pushed {
     index: usize,
-    /// `BASE` if the write was dropped.
+    /// `NONE` if the write was dropped.
     entry: Entry,
 }
 
 impl Pushed {
     /// Takes the entry out of the current flow's slot.
-    #[inline]
-    fn pop(self) {
-        if self.entry.number != 0 {
-            let removed = with_current(|current| current.frame.pop(self.index, self.entry));
-            drop(removed);
-        }
+    #[inline(always)]
+    fn take(self) -> Option<ValueRef> {
+        with_flow(|flow| flow.frame.pop(self.index, self.entry))
     }
 
-    /// [`pop`](Self::pop) for a guard entered at `site`, which may be dropped in another flow.
+    /// Takes the entry of a guard entered at `site` out, which may be dropped in another flow.
     #[inline]
     pub(crate) fn leave(&self, name: &str, site: &'static Location<'static>) {
         let flow = self.entry.flow;
-        if with_current(|current| current.flow() == flow) {
-            self.pop();
+        if with_flow(Flow::number) == flow {
+            drop(self.take());
         } else if flow != 0 {
             misplaced::report(name, site);
         }
-    }
-}
-
-impl Pushed {
-    /// Calls `f`, then takes the entry out, also on unwind.
-    #[inline(always)]
-    fn around<R>(self, f: impl FnOnce() -> R) -> R {
-        let leave = Leave(self);
-        let result = f();
-        // Not by the drop of `leave`, which is the way of the unwind too and so not inlined.
-        mem::forget(leave);
-        self.pop();
-        result
     }
 }
 
@@ -343,7 +356,7 @@ struct Leave(Pushed);
 impl Drop for Leave {
     #[inline]
     fn drop(&mut self) {
-        self.0.pop();
+        drop(self.0.take());
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use crate::boxes::Parcel;
+use crate::flow::Flow;
 use crate::frame::{Frame, FrameSlot};
 use crate::key::{index_of, is_live};
-use crate::scoped::Branch;
-use crate::value::Parcel;
 
 /// Clones of what the transferable storages hold at one moment; it can be sent to any thread.
 ///
@@ -45,7 +45,7 @@ impl TransferSnapshot {
     /// Runs `f` on this thread, under the running resource, with these stores and no others. What
     /// `f` changes ends with the call.
     pub fn run<R>(self, f: impl FnOnce() -> R) -> R {
-        Branch::new(self.into_frame()).run(f)
+        Flow::new(self.into_frame(), 0).run(f)
     }
 
     /// The values in boxes of this thread.

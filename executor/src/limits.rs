@@ -14,8 +14,11 @@ pub(crate) const FILE_BUFFER_BYTES: usize = 2 << 20;
 /// None in a loom model, which is to see every cell that is freed.
 pub(crate) const POOL_CELLS_PER_CLASS: u32 = if cfg!(loom) { 0 } else { 4096 };
 
-/// Granularity of the pool's size classes, in bytes.
+/// Granularity of the pool's size classes, in bytes, with what malloc adds to a block.
 pub(crate) const POOL_CLASS_BYTES: usize = 32;
+
+/// Bytes that malloc adds to a block: glibc's and most others' header.
+pub(crate) const MALLOC_OVERHEAD: usize = 8;
 
 /// Number of size classes; larger cells are not pooled.
 pub(crate) const POOL_CLASSES: usize = 64;
@@ -32,8 +35,8 @@ pub(crate) const TIMER_RESERVE: usize = 64;
 pub(crate) const PREFETCHED_LINES: usize = 3;
 
 /// References to one task that may exist before the process is aborted: forgotten wakers must not
-/// be able to overflow a count.
-pub(crate) const MAX_REFERENCES: u32 = 1 << 30;
+/// be able to overflow a count of 30 bits.
+pub(crate) const MAX_REFERENCES: u32 = 1 << 29;
 
 /// Notes of times are merged when that costs less than this part of an age. Merged again and again
 /// an age can lose four times as much.

@@ -32,9 +32,10 @@ use std::panic::Location;
 pub fn spawn<F: Future + 'static>(future: F) -> JoinHandle<F::Output> {
     let site = Location::caller();
     current::with_core(|core| {
-        let activation = Activation::prepare(ResourceKind::Task, site);
-        let id = activation.id();
-        JoinHandle::new(cell::spawn(core, activation, future), id)
+        // `Inherit::Map` runs here, before there is a cell.
+        let frame = Frame::inherit();
+        let activation = || Activation::prepare_with(ResourceKind::Task, site, None, frame);
+        JoinHandle::new(cell::spawn(core, future, activation))
     })
 }
 
@@ -117,8 +118,7 @@ impl Builder {
             if let Some(name) = self.name {
                 activation.resource().extensions().insert(TaskName(name));
             }
-            let id = activation.id();
-            JoinHandle::new(cell::spawn(core, activation, future), id)
+            JoinHandle::new(cell::spawn(core, future, || activation))
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::current;
 use crate::event_loop::EventLoop;
-use crate::task::cell;
+use crate::task::callback;
 use lunation_context::Activation;
 use std::cell::Cell;
 use std::fmt;
@@ -93,7 +93,7 @@ impl Future for Tick {
             }
         };
         current::with_core(|core| {
-            cell::push_callback::<_, false>(core, &core.ticks, Activation::of_loop(), wake);
+            callback::push::<_, false>(core, &core.ticks, wake, Activation::of_loop);
         });
         self.waiting = Some(state);
         Poll::Pending

@@ -95,3 +95,41 @@ fn wakers_allocate_nothing() {
     });
     assert_eq!(count, 0);
 }
+
+#[test]
+fn stores_allocate_nothing() {
+    static STORE: AsyncLocalStorage<usize> = AsyncLocalStorage::new();
+
+    /// Each task inherits a value of its own, shadows it, and keeps a second frame across a poll.
+    async fn enter_and_read(tasks: &mut Vec<JoinHandle<usize>>) {
+        for n in 0..tasks.capacity() {
+            let _guard = STORE.enter(n);
+            tasks.push(spawn(async {
+                STORE.run(0, || queue_microtask(|| assert_eq!(STORE.cloned(), Some(0))));
+                STORE.scope(0, microtask()).await;
+                STORE.cloned().expect("inherited")
+            }));
+        }
+        for (n, task) in tasks.drain(..).enumerate() {
+            assert_eq!(task.await.unwrap(), n);
+        }
+    }
+
+    let runtime = Runtime::new();
+    for live in [1, 100, 1000] {
+        let mut tasks = Vec::with_capacity(live);
+        let count = allocations_of(&runtime, async || enter_and_read(&mut tasks).await);
+        assert_eq!(count, 0, "{live} live tasks");
+    }
+}
+
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn an_idle_task_takes_128_bytes() {
+    // With the header of malloc's block; the future and the output take no room.
+    let runtime = Runtime::new();
+    let spawned = allocation_counter::measure(|| {
+        runtime.enter(|| drop(spawn(std::future::pending::<()>())));
+    });
+    assert_eq!((spawned.count_total, spawned.bytes_total), (1, 120));
+}

@@ -9,6 +9,7 @@ use std::mem;
 use std::ops::Deref;
 use std::rc::Rc;
 
+use crate::hooks::note_channel;
 use crate::id::next_number;
 use crate::storage::{AsyncLocalStorage, Pushed};
 
@@ -161,6 +162,7 @@ pub(super) fn exists(channel: u64) -> bool {
 /// speaks to.
 pub(super) fn find_or_open<M: ?Sized + 'static>(channel: u64) -> Rc<Audience<M>> {
     find(channel).unwrap_or_else(|| {
+        note_channel();
         let opened = Rc::new(Audience::default());
         let erased: Rc<dyn Erased> = Rc::<Audience<M>>::clone(&opened);
         let _ = AUDIENCES.try_with(|audiences| audiences.borrow_mut().insert(channel, erased));

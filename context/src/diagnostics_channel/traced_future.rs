@@ -10,8 +10,8 @@ use pin_project_lite::pin_project;
 
 use super::trace::Trace;
 use super::tracing::TracingChannel;
+use crate::flow::Flow;
 use crate::frame::Frame;
-use crate::scoped::Branch;
 
 impl<C, T, E> TracingChannel<C, T, E> {
     /// Traces a future: Node's `tracePromise`.
@@ -50,7 +50,7 @@ impl<C, T, E> TracingChannel<C, T, E> {
 /// The flow of a traced future, from its first poll on.
 struct Traced<C, T, E> {
     trace: Trace<C, T, E>,
-    branch: Branch,
+    branch: Flow,
 }
 
 pin_project! {
@@ -91,7 +91,7 @@ where
         let context = this.context.take().filter(|_| channel.has_subscribers());
         let is_first = context.is_some();
         if let Some(context) = context {
-            let branch = Branch::new(Frame::capture());
+            let branch = Flow::new(Frame::capture(), 0);
             *this.traced = Some(Traced { trace: Trace::new(context), branch });
         }
         let mut poll = || {

@@ -1,8 +1,8 @@
 //! Ticks and microtasks.
 
 use crate::current;
-use crate::task::cell;
-use lunation_context::{Activation, ResourceKind};
+use crate::task::callback;
+use lunation_context::{Activation, Frame, ResourceKind};
 use std::panic::Location;
 
 /// Calls `callback` as soon as the running callback or task poll has returned, before any
@@ -32,8 +32,9 @@ use std::panic::Location;
 pub fn next_tick(callback: impl FnOnce() + 'static) {
     let site = Location::caller();
     current::with_core(|core| {
-        let activation = Activation::prepare(ResourceKind::TickObject, site);
-        cell::push_callback::<_, true>(core, &core.ticks, activation, callback);
+        let frame = Frame::inherit();
+        let activation = || Activation::prepare_with(ResourceKind::TickObject, site, None, frame);
+        callback::push::<_, true>(core, &core.ticks, callback, activation);
     });
 }
 
@@ -48,7 +49,8 @@ pub fn next_tick(callback: impl FnOnce() + 'static) {
 pub fn queue_microtask(callback: impl FnOnce() + 'static) {
     let site = Location::caller();
     current::with_core(|core| {
-        let activation = Activation::prepare(ResourceKind::Microtask, site);
-        cell::push_callback::<_, true>(core, &core.microtasks, activation, callback);
+        let frame = Frame::inherit();
+        let activation = || Activation::prepare_with(ResourceKind::Microtask, site, None, frame);
+        callback::push::<_, true>(core, &core.microtasks, callback, activation);
     });
 }

@@ -37,23 +37,26 @@ impl Budget {
     /// One job is run.
     #[inline]
     pub(crate) fn spend(&self) {
-        let left = self.left.get() - 1;
-        self.left.set(left);
-        if left == 0 {
-            self.hits.set(self.hits.get() + 1);
-        }
+        self.left.set(self.left.get() - 1);
     }
 
     /// A new turn begins.
     pub(crate) fn refill(&self) {
         if !self.stopped.get() {
+            self.note_hit();
             self.left.set(self.per_turn.get());
         }
+    }
+
+    /// Counts the turn if it has used up its jobs: not with the last job, or each would pay.
+    fn note_hit(&self) {
+        self.hits.set(self.hits());
     }
 
     /// Makes the drain and the phase that run now return as soon as possible: main is ready, or
     /// a panic is to leave the loop.
     pub(crate) fn stop(&self) {
+        self.note_hit();
         self.stopped.set(true);
         self.left.set(0);
     }
@@ -66,12 +69,14 @@ impl Budget {
 
     /// The loop begins to run: undoes [`Budget::stop`].
     pub(crate) fn start(&self) {
+        self.note_hit();
         self.stopped.set(false);
-        self.refill();
+        self.left.set(self.per_turn.get());
     }
 
     /// Turns whose drains have used up their jobs.
     pub(crate) fn hits(&self) -> u64 {
-        self.hits.get()
+        let is_used_up = !self.is_stopped() && !self.allows();
+        self.hits.get() + u64::from(is_used_up)
     }
 }

@@ -1,16 +1,17 @@
-//! Typed cells: tasks, callbacks, and the main future of a `block_on`.
+//! Typed cells of tasks, and of the main future of a `block_on`.
 //!
 //! Rules in brackets are the numbered ones of [`task`](super).
 #![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
 
 use crate::channels;
 use crate::task::error::JoinError;
-use crate::task::header::{Header, Owner, TaskHeader, TaskOps, VTable};
-use crate::task::life::{Begin, Life};
+use crate::task::header::{Header, Owner, Payload, TaskHeader, TaskOps, VTable};
+use crate::task::life::{Begin, Life, Outcome};
 use crate::task::pool::Home;
-use crate::task::queue::{Core, Queue};
-use crate::task::waker::{self, JoinRef};
-use lunation_context::{Activation, Frame};
+use crate::task::queue::Core;
+use crate::task::reference::JoinRef;
+use crate::task::waker;
+use lunation_context::{Activation, Frame, hooks};
 use lunation_reactor::budget;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -24,11 +25,12 @@ use std::task::{Context, Poll};
 
 type Output<F> = Result<<F as Future>::Output, JoinError>;
 
-/// The future, then the output; which of them is there follows from `Life` (rule 8).
+/// The future, then what it has ended with; which of them is there follows from `Life` (rule 8).
 #[repr(C)]
 union Stage<F: Future> {
     future: ManuallyDrop<F>,
-    output: ManuallyDrop<Output<F>>,
+    output: ManuallyDrop<F::Output>,
+    payload: ManuallyDrop<Payload>,
 }
 
 /// A task.
@@ -39,39 +41,38 @@ struct TaskCell<F: Future> {
 }
 
 impl<F: Future> TaskCell<F> {
-    const OPS: TaskOps = TaskOps { cancel: cancel::<F, false>, drop_output: drop_output::<F> };
+    const OPS: TaskOps = TaskOps { cancel: cancel::<F, false>, drop_outcome: drop_outcome::<F> };
     const TASK: VTable = VTable {
         run: run_task::<F, false>,
         discard: discard_task,
-        home: Home::of::<TaskCell<F>>(),
-        output_at: offset_of!(TaskCell<F>, stage),
+        home: const { &Home::of::<TaskCell<F>>() },
+        stage_at: offset_of!(TaskCell<F>, stage),
         task: Some(Self::OPS),
     };
     const MAIN: VTable = VTable { run: run_task::<F, true>, ..Self::TASK };
 
     /// A new cell in the list of its core, holding the scheduler's reference and one for the
-    /// caller.
+    /// handle. `activation` must not panic: made when the memory is there, it is made in its place.
+    #[inline]
     fn allocate(
         core: &Core,
         vtable: &'static VTable,
-        activation: Activation,
+        activation: impl FnOnce() -> Activation,
         future: F,
-        handle: bool,
     ) -> NonNull<TaskHeader> {
-        let memory = core.pool.allocate(const { Home::of::<Self>() }).cast::<Self>();
+        let memory = core.pool.allocate(const { &Home::of::<Self>() }).cast::<Self>();
         let task = TaskHeader {
-            header: Header { activation, vtable, next: Cell::new(None) },
+            header: Header { activation: activation(), vtable, next: Cell::new(None) },
             owner: core.identity,
-            life: Life::new(if handle { 2 } else { 1 }, handle),
+            life: Life::new(2, true),
             joiner: Cell::new(None),
-            previous: Cell::new(None),
-            following: Cell::new(None),
+            links: core.cells.last_links(),
         };
         let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
         // SAFETY: fresh memory for this very type.
         unsafe { memory.write(TaskCell { task, stage }) };
         let task = memory.cast::<TaskHeader>();
-        // SAFETY: the cell was just made; it stays in the list until it is freed.
+        // SAFETY: the cell was just made, with the present links; it stays until it is freed.
         unsafe { core.cells.link(task) };
         core.live_tasks.set(core.live_tasks.get() + 1);
         task
@@ -82,9 +83,25 @@ impl<F: Future> TaskCell<F> {
         self.stage.get().cast()
     }
 
-    /// Where the output is.
-    fn output(&self) -> *mut Output<F> {
-        self.stage.get().cast()
+    /// Puts into the stage what the task has ended with.
+    ///
+    /// # Safety
+    /// The future is gone, and the stage still ours (rule 8).
+    #[inline]
+    unsafe fn keep(&self, result: Output<F>) -> Outcome {
+        match result {
+            Ok(output) => {
+                // SAFETY: the stage has room for it, and is ours by the contract.
+                unsafe { self.stage.get().cast::<F::Output>().write(output) };
+                Outcome::OUTPUT
+            }
+            Err(JoinError::Panicked(payload)) => {
+                // SAFETY: as above.
+                unsafe { self.stage.get().cast::<Payload>().write(Box::new(payload)) };
+                Outcome::PANIC
+            }
+            Err(JoinError::Cancelled) => Outcome::CANCELLED,
+        }
     }
 
     /// Ends the task: drops the future, keeps or drops the output, tells the hooks. Runs inside
@@ -93,7 +110,7 @@ impl<F: Future> TaskCell<F> {
     /// # Safety
     /// Between `Life::begin` or `begin_cancel` and `Life::complete`: the future is there and ours.
     #[inline(always)]
-    unsafe fn finish(&self, core: &Core, result: Output<F>) -> Ending {
+    unsafe fn finish(&self, core: &Core, result: Output<F>) {
         let activation = &self.task.header.activation;
         let future = self.future();
         let dropped = catch_unwind(AssertUnwindSafe(|| {
@@ -106,31 +123,23 @@ impl<F: Future> TaskCell<F> {
             Err(second) => drop_panicked(core, activation, second, result),
         };
         let completed = result.is_ok();
-        let handle = self.task.life.has_handle();
-        let mut keep_frame = false;
-        if handle {
-            keep_frame = match &result {
-                Ok(_) => needs_drop::<F::Output>(),
-                Err(JoinError::Panicked(_)) => true,
-                Err(JoinError::Cancelled) => false,
-            };
-            // SAFETY: the future is gone; the stage is ours until `complete` (rule 8).
-            unsafe { self.output().write(result) };
+        // Such an output is kept unasked: without a handle nobody reads it, nor needs its drop.
+        let is_plain = completed && !needs_drop::<F::Output>();
+        let outcome = if is_plain || self.task.life.has_handle() {
+            // SAFETY: the future is gone; the stage is ours until `complete`.
+            unsafe { self.keep(result) }
         } else {
             match result {
                 Err(JoinError::Panicked(payload)) => core.failures.later(activation, payload),
                 result => core.guard(activation, move || drop(result)),
             }
+            Outcome::CANCELLED
+        };
+        // Before any hook runs: one that drops the handle must find the outcome.
+        self.task.life.complete(outcome);
+        if hooks::watched() {
+            tell_end(activation, completed);
         }
-        // Before any hook runs: one that drops the handle must find the output.
-        let queued = self.task.life.complete(handle);
-        if completed {
-            activation.resolve_and_end();
-            channels::tell_task(&channels::TASK_COMPLETE, activation);
-        } else {
-            activation.end();
-        }
-        Ending { queued, keep_frame }
     }
 
     /// [`finish`](Self::finish) without an output.
@@ -139,10 +148,22 @@ impl<F: Future> TaskCell<F> {
     /// As for `finish`.
     #[cold]
     #[inline(never)]
-    unsafe fn fail(&self, core: &Core, error: JoinError) -> Ending {
+    unsafe fn fail(&self, core: &Core, error: JoinError) {
         error.tell_of(&self.task.header.activation);
         // SAFETY: the contract is the same.
-        unsafe { self.finish(core, Err(error)) }
+        unsafe { self.finish(core, Err(error)) };
+    }
+}
+
+/// Tells hooks and subscribers that a task has ended.
+#[cold]
+#[inline(never)]
+fn tell_end(activation: &Activation, completed: bool) {
+    if completed {
+        activation.resolve_and_end();
+        channels::tell_task(&channels::TASK_COMPLETE, activation);
+    } else {
+        activation.end();
     }
 }
 
@@ -164,32 +185,30 @@ fn drop_panicked<T>(
     Err(JoinError::Panicked(panic))
 }
 
-/// What [`TaskCell::finish`] leaves to [`release`].
-struct Ending {
-    /// The entry in the queue takes over the scheduler's reference (rule 5).
-    queued: bool,
-    /// An output that wants its context lies in the cell.
-    keep_frame: bool,
-}
-
 /// The end of a task outside of its resource: frame, joiner, scheduler's reference.
 ///
 /// # Safety
-/// The task, a `TaskCell<F>`, has just completed; `Ending` is that of its `finish`.
+/// The task, a `TaskCell<F>`, has just completed.
 #[inline(always)]
-unsafe fn release<F: Future>(task: NonNull<TaskHeader>, core: &Core, ending: Ending) {
+unsafe fn release<F: Future>(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: the scheduler's reference is given back at the end of this function.
     let header = unsafe { task.as_ref() };
     core.live_tasks.set(core.live_tasks.get() - 1);
-    if !ending.keep_frame {
+    let wants_frame = match header.life.outcome() {
+        Some(Outcome::OUTPUT) => needs_drop::<F::Output>(),
+        Some(outcome) => outcome == Outcome::PANIC,
+        None => false,
+    };
+    if !wants_frame {
         waker::release_frame(header, core);
     }
-    if let Some(joiner) = header.joiner.take() {
-        waker::wake_joiner(header, core, joiner);
+    if header.has_joiner() {
+        waker::wake_joiner(header, core);
     }
-    if !ending.queued {
-        let home = const { Home::of::<TaskCell<F>>() };
-        // SAFETY: rule 5: the scheduler's reference, given back once. The queue has no entry.
+    // Rule 5: else the entry has the scheduler's reference.
+    if !header.life.is_scheduled() {
+        let home = const { &Home::of::<TaskCell<F>>() };
+        // SAFETY: the scheduler's reference, given back once.
         unsafe { waker::drop_local_at(task, core, home) };
     }
 }
@@ -210,7 +229,7 @@ unsafe fn run_task<F: Future, const MAIN: bool>(cell: NonNull<Header>, owner: Ow
     }
     core.polls.set(core.polls.get() + 1);
     budget::next_poll();
-    let ending = this.task.header.activation.run(|| {
+    let ended = this.task.header.activation.run(|| {
         // SAFETY: the scheduler's reference outlives the poll.
         let waker = unsafe { waker::borrowed(task) };
         let mut context = Context::from_waker(&waker);
@@ -221,21 +240,25 @@ unsafe fn run_task<F: Future, const MAIN: bool>(cell: NonNull<Header>, owner: Ow
             unsafe { Pin::new_unchecked(future) }.poll(&mut context)
         }));
         let error = match poll {
-            // SAFETY: after `begin` and before `complete`.
-            Ok(Poll::Ready(output)) => return Some(unsafe { this.finish(core, Ok(output)) }),
-            Ok(Poll::Pending) if !this.task.life.pause() => return None,
+            Ok(Poll::Ready(output)) => {
+                // SAFETY: after `begin` and before `complete`.
+                unsafe { this.finish(core, Ok(output)) };
+                return true;
+            }
+            Ok(Poll::Pending) if !this.task.life.pause() => return false,
             Ok(Poll::Pending) => JoinError::Cancelled,
             Err(payload) => JoinError::Panicked(payload),
         };
         // SAFETY: after `begin` and before `complete`.
-        Some(unsafe { this.fail(core, error) })
+        unsafe { this.fail(core, error) };
+        true
     });
-    if let Some(ending) = ending {
+    if ended {
         if MAIN {
             core.budget.stop();
         }
         // SAFETY: `finish` has just completed the task.
-        unsafe { release::<F>(task, core, ending) };
+        unsafe { release::<F>(task, core) };
     }
 }
 
@@ -266,50 +289,57 @@ unsafe fn cancel<F: Future, const QUEUED: bool>(task: NonNull<TaskHeader>, owner
     // SAFETY: the caller has won `begin_cancel`: the future is there and ours.
     let end = || unsafe { this.fail(core, JoinError::Cancelled) };
     let activation = &this.task.header.activation;
-    let ending = if QUEUED {
+    if QUEUED {
         core.polls.set(core.polls.get() + 1);
         budget::next_poll();
-        activation.run(end)
+        activation.run(end);
     } else {
-        activation.run_silent(end)
-    };
+        activation.run_silent(end);
+    }
     // SAFETY: `fail` has just completed the task.
-    unsafe { release::<F>(task, core, ending) };
+    unsafe { release::<F>(task, core) };
 }
 
-unsafe fn drop_output<F: Future>(task: NonNull<TaskHeader>, owner: Owner) {
-    // SAFETY: the caller holds a reference.
-    let this = unsafe { task.cast::<TaskCell<F>>().as_ref() };
-    // SAFETY: the caller has won `take_output`: the output is there and read this once.
-    let output = unsafe { this.output().read() };
+unsafe fn drop_outcome<F: Future>(task: NonNull<TaskHeader>, owner: Owner, outcome: Outcome) {
+    // SAFETY: the caller has won the outcome, and this table belongs to tasks with this output.
+    let result = unsafe { TaskHeader::read_outcome::<F::Output>(task, outcome) };
     // SAFETY: we are inside this loop.
     let core = unsafe { owner.core() };
-    let activation = &this.task.header.activation;
-    match output {
+    // SAFETY: the caller holds a reference.
+    let activation = unsafe { &task.as_ref().header.activation };
+    match result {
         Err(JoinError::Panicked(payload)) => core.failures.later(activation, payload),
         other => activation.run_silent(|| core.guard(activation, move || drop(other))),
     }
 }
 
-/// Spawns a task from a prepared activation. While the runtime ends, the future is dropped unrun,
-/// in its resource.
+/// Spawns a task; `activation` prepares its activation and must not panic. While the runtime ends,
+/// the future is dropped unrun, in its resource.
+#[inline]
 pub(crate) fn spawn<F: Future + 'static>(
     core: &Core,
-    activation: Activation,
     future: F,
+    activation: impl FnOnce() -> Activation,
 ) -> JoinRef<F::Output> {
-    let task = TaskCell::allocate(core, &TaskCell::<F>::TASK, activation, future, true);
-    // SAFETY: the cell was just made.
-    let activation = unsafe { &task.as_ref().header.activation };
-    activation.announce();
-    channels::tell_task(&channels::TASK_SPAWN, activation);
-    start(task, core);
+    let task = TaskCell::allocate(core, &TaskCell::<F>::TASK, activation, future);
+    if hooks::watched() || core.is_closing() {
+        start(task, core);
+    } else {
+        waker::schedule_first(task, core);
+    }
     // SAFETY: the cell was made with a reference and the HANDLE bit for this handle, and `T` is
     // the output of its future.
     unsafe { JoinRef::new(task) }
 }
 
+/// Tells hooks and subscribers of a new task and queues it, or cancels it while the runtime ends.
+#[cold]
+#[inline(never)]
 fn start(task: NonNull<TaskHeader>, core: &Core) {
+    // SAFETY: the cell was just made.
+    let activation = unsafe { &task.as_ref().header.activation };
+    activation.announce();
+    channels::tell_task(&channels::TASK_SPAWN, activation);
     if core.is_closing() {
         cancel_now(task, core);
     } else {
@@ -330,102 +360,18 @@ pub(crate) fn cancel_now(task: NonNull<TaskHeader>, core: &Core) {
 /// Cancels every task and drops every unread output, in order of the spawns. What destructors
 /// spawn meanwhile stands at the end of the list and is cancelled when it is made.
 pub(crate) fn cancel_all(core: &Core) {
-    let mut at = waker::hold_first(core.cells.first());
+    let mut at = waker::hold_first(core, core.cells.first());
     while let Some(task) = at {
         cancel_now(task, core);
         // SAFETY: we hold a reference, so it is in the list, and so are its neighbours.
         let header = unsafe { task.as_ref() };
-        waker::discard_output(header, core);
+        waker::discard_outcome(header, core);
         // The next one is held before this one is let go: that may run destructors.
-        at = waker::hold_first(header.following.get());
+        // SAFETY: it is in the list, as said.
+        at = waker::hold_first(core, unsafe { core.cells.after(task) });
         // SAFETY: the reference taken above.
         unsafe { waker::drop_local(task, core) };
     }
-}
-
-/// A tick or a microtask. RESOURCE: it runs inside its activation; else it is a bare wake-up.
-#[repr(C)]
-struct CallbackCell<F, const RESOURCE: bool> {
-    header: Header,
-    callback: ManuallyDrop<F>,
-}
-
-/// Frees a callback's cell, also if its callback panics where nobody catches it.
-struct FreeCallback<'a, F, const RESOURCE: bool> {
-    cell: NonNull<CallbackCell<F, RESOURCE>>,
-    core: &'a Core,
-}
-
-impl<F, const RESOURCE: bool> Drop for FreeCallback<'_, F, RESOURCE> {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: the cell was popped, so it is ours; the callback was moved out of it.
-        let header = unsafe { &raw mut (*self.cell.as_ptr()).header };
-        // SAFETY: as above; initialised, and not used again.
-        unsafe { header.drop_in_place() };
-        let home = const { Home::of::<CallbackCell<F, RESOURCE>>() };
-        // SAFETY: it came from this pool with this home.
-        unsafe { self.core.pool.free(self.cell.cast(), home) };
-    }
-}
-
-impl<F: FnOnce() + 'static, const RESOURCE: bool> CallbackCell<F, RESOURCE> {
-    const VTABLE: VTable = VTable {
-        run: run_callback::<F, RESOURCE, true>,
-        discard: run_callback::<F, RESOURCE, false>,
-        home: Home::of::<Self>(),
-        output_at: 0,
-        task: None,
-    };
-}
-
-/// Appends a callback to a queue, with a prepared activation. While the runtime ends it is dropped
-/// later, unrun.
-pub(crate) fn push_callback<F: FnOnce() + 'static, const RESOURCE: bool>(
-    core: &Core,
-    queue: &Queue,
-    activation: Activation,
-    callback: F,
-) {
-    let home = const { Home::of::<CallbackCell<F, RESOURCE>>() };
-    let cell = core.pool.allocate(home).cast::<CallbackCell<F, RESOURCE>>();
-    let vtable = &CallbackCell::<F, RESOURCE>::VTABLE;
-    let header = Header { activation, vtable, next: Cell::new(None) };
-    // SAFETY: fresh memory for this very type.
-    unsafe { cell.write(CallbackCell { header, callback: ManuallyDrop::new(callback) }) };
-    if RESOURCE {
-        // SAFETY: the cell was just made.
-        unsafe { cell.as_ref() }.header.activation.announce();
-    }
-    // SAFETY: the cell was just made, and lives until it is popped and run or discarded.
-    unsafe { queue.push(cell.cast()) };
-}
-
-/// `VTable::run` (RUN) and `discard` of callbacks. Discarding drops the closure in its resource.
-unsafe fn run_callback<F: FnOnce() + 'static, const RESOURCE: bool, const RUN: bool>(
-    cell: NonNull<Header>,
-    owner: Owner,
-) {
-    // SAFETY: we are inside this loop.
-    let core = unsafe { owner.core() };
-    let free = FreeCallback { cell: cell.cast::<CallbackCell<F, RESOURCE>>(), core };
-    // SAFETY: a popped cell is alive; this table belongs to this type.
-    let slot = unsafe { free.cell.as_ref() };
-    // SAFETY: the callback is there, and read this once: cells are popped once.
-    let callback = unsafe { (&raw const slot.callback).read() };
-    let callback = ManuallyDrop::into_inner(callback);
-    let activation = &slot.header.activation;
-    let call = move || if RUN { callback() } else { drop(callback) };
-    if !RESOURCE {
-        core.guard(activation, call);
-    } else if RUN {
-        activation.run(|| core.guard(activation, call));
-        activation.end();
-    } else {
-        activation.run_silent(|| core.guard(activation, call));
-        activation.end();
-    }
-    core.guard(activation, || activation.release());
 }
 
 /// The main future of a `block_on`: a task cell that never leaves [`with_main`].
@@ -445,7 +391,7 @@ pub(crate) fn with_main<F: Future>(
     drive: impl FnOnce(&Main<'_, F>),
 ) -> Option<Output<F>> {
     let activation = Activation::root(frame);
-    let task = TaskCell::allocate(core, &TaskCell::<F>::MAIN, activation, future, true);
+    let task = TaskCell::allocate(core, &TaskCell::<F>::MAIN, || activation, future);
     let main = Main { task, core, _future: PhantomData };
     drive(&main);
     main.take()
@@ -462,23 +408,23 @@ impl<F: Future> Main<'_, F> {
 
     fn take(&self) -> Option<Output<F>> {
         // SAFETY: we hold a reference.
-        let this = unsafe { self.task.cast::<TaskCell<F>>().as_ref() };
-        // SAFETY: we have won `take_output`: the output is there and read this once.
-        this.task.life.take_output().then(|| unsafe { this.output().read() })
+        let outcome = unsafe { TaskHeader::life(self.task) }.take_outcome()?;
+        // SAFETY: we have just won it, and the task is that of an `F`.
+        Some(unsafe { TaskHeader::read_outcome(self.task, outcome) })
     }
 }
 
 impl<F: Future> Drop for Main<'_, F> {
     fn drop(&mut self) {
         // SAFETY: we hold a reference.
-        let this = unsafe { self.task.cast::<TaskCell<F>>().as_ref() };
-        if this.task.life.detach() {
-            // SAFETY: that has claimed the output: it is there and read this once.
-            drop(unsafe { this.output().read() });
+        let header = unsafe { self.task.as_ref() };
+        if let Some(outcome) = header.life.detach() {
+            // SAFETY: that has claimed it, and the task is that of an `F`.
+            drop(unsafe { TaskHeader::read_outcome::<F::Output>(self.task, outcome) });
         }
         cancel_now(self.task, self.core);
         // The frame goes with the main future: nothing reads it any more.
-        let activation = &this.task.header.activation;
+        let activation = &header.header.activation;
         self.core.guard(activation, || activation.release());
         // SAFETY: our reference, given back once; we are inside the loop.
         unsafe { waker::drop_local(self.task, self.core) };

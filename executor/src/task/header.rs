@@ -1,10 +1,13 @@
 //! The headers at offset 0 of every queued cell, and the erased operations behind them.
 #![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
 
-use crate::task::life::Life;
+use crate::task::error::JoinError;
+use crate::task::life::{Life, Outcome};
 use crate::task::pool::Home;
 use lunation_context::Activation;
+use std::any::Any;
 use std::cell::Cell;
+use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::task::Waker;
 
@@ -24,9 +27,9 @@ pub(crate) struct VTable {
     /// Gets rid of the cell instead, at the end of the runtime. Same conditions.
     pub(crate) discard: unsafe fn(NonNull<Header>, Owner),
     /// Where the memory of the cell comes from.
-    pub(crate) home: Home,
-    /// Offset of a task's output, once it is there; nothing in other cells.
-    pub(crate) output_at: usize,
+    pub(crate) home: &'static Home,
+    /// Offset of a task's stage; nothing in other cells.
+    pub(crate) stage_at: usize,
     /// What only tasks have.
     pub(crate) task: Option<TaskOps>,
 }
@@ -38,10 +41,10 @@ pub(crate) struct TaskOps {
     ///
     /// Safety: the caller has won `Life::begin_cancel`.
     pub(crate) cancel: unsafe fn(NonNull<TaskHeader>, Owner),
-    /// Drops the output in the task's resource.
+    /// Drops what the task has ended with, in the task's resource.
     ///
-    /// Safety: the caller has won `Life::take_output`.
-    pub(crate) drop_output: unsafe fn(NonNull<TaskHeader>, Owner),
+    /// Safety: the caller has won this outcome by `Life::take_outcome` or `detach`.
+    pub(crate) drop_outcome: unsafe fn(NonNull<TaskHeader>, Owner, Outcome),
 }
 
 /// Start of every cell that can stand in a queue: tasks, ticks, microtasks.
@@ -62,14 +65,24 @@ pub(crate) struct TaskHeader {
     pub(crate) life: Life,
     /// Whoever awaits the `JoinHandle`.
     pub(crate) joiner: Cell<Option<Waker>>,
-    /// Links of the list of all cells of the loop.
-    pub(crate) previous: Cell<Option<NonNull<TaskHeader>>>,
-    pub(crate) following: Cell<Option<NonNull<TaskHeader>>>,
+    /// Its place in the list of all cells of the loop.
+    pub(crate) links: Links,
 }
 
-// An idle task is to fit 128 bytes with malloc's eight: the layout is part of the design.
+/// A place in a ring: the neighbours on both sides.
+#[derive(Debug)]
+pub(crate) struct Links {
+    pub(crate) previous: Cell<NonNull<Links>>,
+    pub(crate) following: Cell<NonNull<Links>>,
+}
+
+/// The payload of a panic as it lies in a stage: thin, so that it needs no more room than a word.
+pub(crate) type Payload = Box<Box<dyn Any + Send>>;
+
+// An idle task is to fit 128 bytes with malloc's eight and a stage of one word: the layout is part
+// of the design.
 #[cfg(all(target_pointer_width = "64", not(loom)))]
-const _: () = assert!(size_of::<Header>() == 64 && size_of::<TaskHeader>() == 120);
+const _: () = assert!(size_of::<Header>() == 64 && size_of::<TaskHeader>() == 112);
 
 impl TaskHeader {
     /// The counts and the state, without a reference to what is the owner's (rule 4).
@@ -92,11 +105,54 @@ impl TaskHeader {
         unsafe { (*task.as_ptr()).owner }
     }
 
-    /// Whether dropping the header does nothing: no context, no description, nobody who waits.
+    /// The task whose place in the list this is.
+    ///
+    /// # Safety
+    /// `links` was made by [`TaskHeader::links`] of a cell that is not freed.
     #[inline]
-    pub(crate) fn is_bare(&self) -> bool {
+    pub(crate) unsafe fn of(links: NonNull<Links>) -> NonNull<TaskHeader> {
+        // SAFETY: the pointer reaches the whole cell, of which `links` is this field.
+        unsafe { links.byte_sub(offset_of!(TaskHeader, links)) }.cast()
+    }
+
+    /// The place of the task in the list, by a pointer that reaches the whole cell.
+    ///
+    /// # Safety
+    /// The cell is not freed.
+    #[inline]
+    pub(crate) unsafe fn links(task: NonNull<TaskHeader>) -> NonNull<Links> {
+        // SAFETY: within the cell, which is there by the contract.
+        unsafe { task.byte_add(offset_of!(TaskHeader, links)) }.cast()
+    }
+
+    /// Whether somebody awaits the task.
+    #[inline]
+    pub(crate) fn has_joiner(&self) -> bool {
         // SAFETY: read at once: nothing can change the slot meanwhile.
-        self.header.activation.is_bare() && unsafe { &*self.joiner.as_ptr() }.is_none()
+        unsafe { &*self.joiner.as_ptr() }.is_some()
+    }
+
+    /// Moves out of the stage what the task has ended with.
+    ///
+    /// # Safety
+    /// On the owner thread, with a live task whose output is a `T`; the caller has won this outcome
+    /// by `Life::take_outcome` or `detach`.
+    #[inline]
+    pub(crate) unsafe fn read_outcome<T>(
+        task: NonNull<TaskHeader>,
+        outcome: Outcome,
+    ) -> Result<T, JoinError> {
+        // SAFETY: alive by the contract.
+        let stage_at = unsafe { task.as_ref() }.header.vtable.stage_at;
+        // SAFETY: within the cell, by its table.
+        let stage = unsafe { task.byte_add(stage_at) };
+        match outcome {
+            // SAFETY: the outcome says what lies there; it is read by the one that has won it.
+            Outcome::OUTPUT => Ok(unsafe { stage.cast::<T>().read() }),
+            // SAFETY: as above.
+            Outcome::PANIC => Err(JoinError::Panicked(*unsafe { stage.cast::<Payload>().read() })),
+            _ => Err(JoinError::Cancelled),
+        }
     }
 
     /// Which task awaits the `JoinHandle`: the data pointer of its waker.

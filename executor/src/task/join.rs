@@ -1,7 +1,7 @@
 //! Handles to a spawned task.
 
 use crate::task::error::JoinError;
-use crate::task::waker::{JoinRef, TaskRef};
+use crate::task::reference::{JoinRef, TaskRef};
 use lunation_context::AsyncId;
 use std::fmt;
 use std::future::Future;
@@ -28,7 +28,9 @@ pub struct JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
-    pub(crate) fn new(task: JoinRef<T>, id: AsyncId) -> JoinHandle<T> {
+    #[inline]
+    pub(crate) fn new(task: JoinRef<T>) -> JoinHandle<T> {
+        let id = task.task().id();
         JoinHandle { task, id }
     }
 
@@ -58,6 +60,7 @@ impl<T> JoinHandle<T> {
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
+    #[inline]
     #[track_caller]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.task.poll(context.waker())

@@ -4,28 +4,52 @@
 //! the numbered ones of [`task`](super).
 
 use crate::limits::MAX_REFERENCES;
-use crate::sync::{AtomicU32, AtomicUsize, Cell, Ordering};
+use crate::sync::{AtomicU8, AtomicU32, Cell, Ordering};
 
 /// In `shared`: a `Wake` message of this task is under way (rule 4).
-const NOTIFIED: usize = 1;
+const NOTIFIED: u32 = 1;
 /// In `shared`: `local` is zero for ever, `shared` alone counts (rules 3 and 6).
-const MERGED: usize = 2;
+const MERGED: u32 = 2;
 /// In `shared`: one reference.
-const ONE: usize = 4;
+const ONE: u32 = 4;
 
-const SCHEDULED: u32 = 1;
-const RUNNING: u32 = 1 << 1;
-const COMPLETE: u32 = 1 << 2;
-const ABORTED: u32 = 1 << 3;
-const HANDLE: u32 = 1 << 4;
-const OUTPUT: u32 = 1 << 5;
+const SCHEDULED: u8 = 1;
+const RUNNING: u8 = 1 << 1;
+const COMPLETE: u8 = 1 << 2;
+const ABORTED: u8 = 1 << 3;
+const HANDLE: u8 = 1 << 4;
+/// The outcome was not taken yet.
+const OUTPUT: u8 = 1 << 5;
+const PANICKED: u8 = 1 << 6;
+const CANCELLED: u8 = 1 << 7;
 
-/// Counts and state of one task.
+/// Counts and state of one task, in one word: it is part of every idle task.
 #[derive(Debug)]
 pub(crate) struct Life {
-    shared: AtomicUsize,
-    local: Cell<u32>,
-    state: AtomicU32,
+    shared: AtomicU32,
+    /// What exceeds its 16 bits is counted in `shared`: references are fungible (rule 2).
+    local: Cell<u16>,
+    state: AtomicU8,
+}
+
+/// What a task has ended with, and so what lies in its stage: bits of its state as they are, so
+/// that asking for the usual one is one test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome(u8);
+
+impl Outcome {
+    /// Its output.
+    pub(crate) const OUTPUT: Outcome = Outcome(0);
+    /// The payload of its panic.
+    pub(crate) const PANIC: Outcome = Outcome(PANICKED);
+    /// Nothing.
+    pub(crate) const CANCELLED: Outcome = Outcome(CANCELLED);
+
+    /// The outcome that waits to be taken.
+    #[inline]
+    fn of(bits: u8) -> Option<Outcome> {
+        (bits & OUTPUT != 0).then_some(Outcome(bits & (PANICKED | CANCELLED)))
+    }
 }
 
 /// What a dropped reference means to the owner thread.
@@ -77,11 +101,12 @@ pub(crate) enum Schedule {
 
 impl Life {
     /// A new task, not yet queued, with `references` counted on the owner's side.
-    pub(crate) fn new(references: u32, handle: bool) -> Life {
+    #[inline]
+    pub(crate) fn new(references: u16, handle: bool) -> Life {
         Life {
-            shared: AtomicUsize::new(0),
+            shared: AtomicU32::new(0),
             local: Cell::new(references),
-            state: AtomicU32::new(if handle { HANDLE } else { 0 }),
+            state: AtomicU8::new(if handle { HANDLE } else { 0 }),
         }
     }
 
@@ -91,12 +116,9 @@ impl Life {
     #[inline]
     pub(crate) fn clone_local(&self) {
         let local = self.local.get();
-        if local == 0 {
+        if local == 0 || local == u16::MAX {
             self.clone_remote();
         } else {
-            if local >= MAX_REFERENCES {
-                std::process::abort();
-            }
             self.local.set(local + 1);
         }
     }
@@ -107,6 +129,12 @@ impl Life {
             self.clone_local();
             return true;
         }
+        self.try_clone_remote()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_clone_remote(&self) -> bool {
         let more = |shared| (shared / ONE > 0).then_some(shared + ONE);
         self.shared.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
@@ -121,7 +149,6 @@ impl Life {
         }
         // No foreign reference, so this was the only one: nobody is left to race with.
         if local == 1 && self.shared.load(Ordering::Acquire) / ONE == 0 {
-            self.local.set(0);
             return Dropped::Last;
         }
         Dropped::Undecided
@@ -145,7 +172,7 @@ impl Life {
     pub(crate) fn merge_at_close_remote(&self) {
         let local = self.local.replace(0);
         if self.shared.load(Ordering::Relaxed) & MERGED == 0 {
-            self.shared.fetch_add(local as usize * ONE + MERGED, Ordering::AcqRel);
+            self.shared.fetch_add(u32::from(local) * ONE + MERGED, Ordering::AcqRel);
         }
     }
 
@@ -163,7 +190,7 @@ impl Life {
     #[inline(never)]
     pub(crate) fn clone_remote(&self) {
         let before = self.shared.fetch_add(ONE, Ordering::Relaxed);
-        if before / ONE >= MAX_REFERENCES as usize {
+        if before / ONE >= MAX_REFERENCES {
             std::process::abort();
         }
     }
@@ -215,13 +242,19 @@ impl Life {
     // ---- state: written by the owner alone with plain stores (rule 8) ----
 
     #[inline]
-    fn bits(&self) -> u32 {
+    fn bits(&self) -> u8 {
         self.state.load(Ordering::Relaxed)
     }
 
     #[inline]
-    fn store(&self, bits: u32) {
+    fn store(&self, bits: u8) {
         self.state.store(bits, Ordering::Relaxed);
+    }
+
+    /// The first entry of a new task in the queue, of which nobody knows yet.
+    #[inline]
+    pub(crate) fn schedule_first(&self) {
+        self.store(HANDLE | SCHEDULED);
     }
 
     /// A wake on the owner thread.
@@ -277,23 +310,32 @@ impl Life {
         Schedule::Enqueue
     }
 
-    /// The future is gone; `output` says whether a result lies in the cell. True if the entry in
-    /// the queue takes over the scheduler's reference.
-    pub(crate) fn complete(&self, output: bool) -> bool {
+    /// The future is gone, and the stage holds this outcome if there is a handle.
+    #[inline]
+    pub(crate) fn complete(&self, outcome: Outcome) {
         let bits = self.bits();
-        let output = if output { OUTPUT } else { 0 };
-        self.state.store((bits & !RUNNING) | COMPLETE | output, Ordering::Release);
-        bits & SCHEDULED != 0
+        const { assert!(HANDLE << 1 == OUTPUT) };
+        let output = (bits & HANDLE) << 1;
+        self.state.store((bits & !RUNNING) | COMPLETE | output | outcome.0, Ordering::Release);
+    }
+
+    /// Whether an entry stands in the queue. If the task has ended, the entry has the scheduler's
+    /// reference.
+    #[inline]
+    pub(crate) fn is_scheduled(&self) -> bool {
+        self.bits() & SCHEDULED != 0
+    }
+
+    /// What the task has ended with, if that was not taken yet.
+    #[inline]
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        Outcome::of(self.bits())
     }
 
     /// Whether the task has ended. On any thread.
+    #[inline]
     pub(crate) fn is_complete(&self) -> bool {
         self.state.load(Ordering::Acquire) & COMPLETE != 0
-    }
-
-    /// Whether the task stands in the queue, or stood there when it ended.
-    pub(crate) fn is_scheduled(&self) -> bool {
-        self.bits() & SCHEDULED != 0
     }
 
     /// Claims the right to drop the future outside of a poll. False if it is running or gone.
@@ -307,22 +349,31 @@ impl Life {
     }
 
     /// Whether a `JoinHandle` exists.
+    #[inline]
     pub(crate) fn has_handle(&self) -> bool {
         self.bits() & HANDLE != 0
     }
 
-    /// The `JoinHandle` is gone. True if that claims the output, as [`Life::take_output`] does.
+    /// Whether nothing is left of the task but its cell: it has ended, and no outcome waits.
     #[inline]
-    pub(crate) fn detach(&self) -> bool {
-        let bits = self.bits();
-        self.store(bits & !(HANDLE | OUTPUT));
-        bits & OUTPUT != 0
+    pub(crate) fn is_spent(&self) -> bool {
+        self.bits() & (COMPLETE | OUTPUT) == COMPLETE
     }
 
-    /// Claims the output. True for the one caller that may read or drop it.
-    pub(crate) fn take_output(&self) -> bool {
+    /// The `JoinHandle` is gone: claims the outcome, as [`Life::take_outcome`] does.
+    #[inline]
+    pub(crate) fn detach(&self) -> Option<Outcome> {
         let bits = self.bits();
+        self.store(bits & !(HANDLE | OUTPUT));
+        Outcome::of(bits)
+    }
+
+    /// Claims the outcome for the one caller that may read or drop it.
+    #[inline]
+    pub(crate) fn take_outcome(&self) -> Option<Outcome> {
+        let bits = self.bits();
+        let outcome = Outcome::of(bits)?;
         self.store(bits & !OUTPUT);
-        bits & OUTPUT != 0
+        Some(outcome)
     }
 }

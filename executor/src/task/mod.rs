@@ -11,10 +11,10 @@
 //!    same thread counts as foreign: slower, still sound.
 //! 2. **References are fungible.** A cell is alive while `local + foreign count > 0`. Each waker,
 //!    handle and message is one reference, and none remembers in which of the two it was counted.
-//! 3. **Owner's side.** Clone: `local += 1` if `local > 0`, else a foreign one. Drop: `local -= 1`
-//!    above one. At one: without foreign references this was the last; otherwise `local = 0` and
-//!    MERGED is set for ever, and whoever takes the foreign count to zero frees. At zero: a foreign
-//!    drop.
+//! 3. **Owner's side.** Clone: `local += 1` if `local > 0` and it fits, else a foreign one. Drop:
+//!    `local -= 1` above one. At one: without foreign references this was the last; otherwise
+//!    `local = 0` and MERGED is set for ever, and whoever takes the foreign count to zero frees. At
+//!    zero: a foreign drop.
 //! 4. **Foreign side.** Clone and drop change the foreign count. A drop that finds it at zero holds
 //!    a reference counted in `local`, which is not its to change: the reference travels to the
 //!    owner in a `Drop` message. One that takes it to zero with MERGED set sends `Free`. A wake
@@ -36,8 +36,8 @@
 //!    anywhere.
 //!    RUNNING (set by `begin` and `begin_cancel`, which only succeed while the future is there and
 //!    nobody runs it) makes the future ours; between it and `complete` the stage is nobody else's.
-//!    COMPLETE with OUTPUT means that an unread output lies in the stage; `take_output` succeeds
-//!    once.
+//!    COMPLETE with OUTPUT means that the outcome (PANICKED, CANCELLED or neither) was not taken
+//!    yet, and lies in the stage; `take_outcome` succeeds once.
 //! 9. **Queue links.** A cell stands in at most one queue: tasks by SCHEDULED, callbacks because
 //!    they are pushed once, when they are made.
 
@@ -54,9 +54,14 @@ mod error;
 pub(crate) mod failures;
 pub(crate) mod header;
 
+pub(crate) mod cells;
+
 pub(crate) mod queue;
 
 pub(crate) mod waker;
+
+pub(crate) mod callback;
+pub(crate) mod reference;
 
 pub(crate) mod cell;
 

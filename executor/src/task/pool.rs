@@ -5,7 +5,7 @@
 //! next spawn: that saves most of what a spawn costs.
 #![allow(unsafe_code, reason = "raw allocation; see the unsafe fence in ARCHITECTURE.md")]
 
-use crate::limits::{POOL_CELLS_PER_CLASS, POOL_CLASS_BYTES, POOL_CLASSES};
+use crate::limits::{MALLOC_OVERHEAD, POOL_CELLS_PER_CLASS, POOL_CLASS_BYTES, POOL_CLASSES};
 use crate::sync::{alloc, dealloc};
 use std::alloc::{Layout, handle_alloc_error};
 use std::cell::Cell;
@@ -26,7 +26,9 @@ const ALIGN: usize = 16;
 
 /// The freelists of one runtime. Used by its owner thread only.
 pub(crate) struct Pool {
-    classes: [Class; POOL_CLASSES],
+    /// As many as a `u8` can name, so that looking one up needs no test. Those from `POOL_CLASSES`
+    /// on are always empty and always full.
+    classes: [Class; 256],
 }
 
 /// Where cells of one type come from: worked out at compile time.
@@ -34,23 +36,27 @@ pub(crate) struct Pool {
 pub(crate) struct Home {
     /// What is really allocated: rounded up to the size class.
     layout: Layout,
-    /// The freelist; `POOL_CLASSES` for cells that are not pooled.
-    class: usize,
+    /// The freelist; `UNPOOLED` for cells that are not pooled.
+    class: u8,
 }
+
+const UNPOOLED: u8 = u8::MAX;
 
 impl Home {
     /// The home of cells of type `T`.
     pub(crate) const fn of<T>() -> Home {
         assert!(size_of::<T>() != 0, "a cell has a header");
-        if size_of::<T>() > POOL_CLASS_BYTES * POOL_CLASSES || align_of::<T>() > ALIGN {
-            return Home { layout: Layout::new::<T>(), class: POOL_CLASSES };
+        let class = (size_of::<T>() + MALLOC_OVERHEAD - 1) / POOL_CLASS_BYTES;
+        if class >= POOL_CLASSES || align_of::<T>() > ALIGN {
+            return Home { layout: Layout::new::<T>(), class: UNPOOLED };
         }
-        Home::of_class((size_of::<T>() - 1) / POOL_CLASS_BYTES)
+        Home::of_class(class)
     }
 
     const fn of_class(class: usize) -> Home {
-        match Layout::from_size_align((class + 1) * POOL_CLASS_BYTES, ALIGN) {
-            Ok(layout) => Home { layout, class },
+        let size = (class + 1) * POOL_CLASS_BYTES - MALLOC_OVERHEAD;
+        match Layout::from_size_align(size, ALIGN) {
+            Ok(layout) => Home { layout, class: class as u8 },
             Err(_) => panic!("a rounded layout is valid"),
         }
     }
@@ -58,16 +64,18 @@ impl Home {
 
 impl Pool {
     pub(crate) fn new() -> Pool {
-        let empty = |_| Class { head: Cell::new(ptr::null_mut()), kept: Cell::new(0) };
-        Pool { classes: std::array::from_fn(empty) }
+        let class = |index| {
+            let kept = if index < POOL_CLASSES { 0 } else { POOL_CELLS_PER_CLASS };
+            Class { head: Cell::new(ptr::null_mut()), kept: Cell::new(kept) }
+        };
+        Pool { classes: std::array::from_fn(class) }
     }
 
     /// Uninitialised memory for a cell of this home.
     #[inline]
-    pub(crate) fn allocate(&self, home: Home) -> NonNull<u8> {
-        if let Some(class) = self.classes.get(home.class)
-            && let Some(free) = NonNull::new(class.head.get())
-        {
+    pub(crate) fn allocate(&self, home: &'static Home) -> NonNull<u8> {
+        let class = &self.classes[usize::from(home.class)];
+        if let Some(free) = NonNull::new(class.head.get()) {
             // SAFETY: a non-null head is a cell that `free` put on this list: readable, ours
             // alone, and its first word is an initialised `Free`.
             class.head.set(unsafe { free.as_ref() }.next);
@@ -82,12 +90,11 @@ impl Pool {
     /// # Safety
     /// `memory` came from [`Pool::allocate`] of any pool with this `home` and is not used again.
     #[inline]
-    pub(crate) unsafe fn free(&self, memory: NonNull<u8>, home: Home) {
-        if let Some(class) = self.classes.get(home.class)
-            && class.kept.get() < POOL_CELLS_PER_CLASS
-        {
+    pub(crate) unsafe fn free(&self, memory: NonNull<u8>, home: &'static Home) {
+        let class = &self.classes[usize::from(home.class)];
+        if class.kept.get() < POOL_CELLS_PER_CLASS {
             let free = memory.cast::<Free>();
-            // SAFETY: the memory is ours by this function's contract, at least 32 bytes and
+            // SAFETY: the memory is ours by this function's contract, at least 24 bytes and
             // 16-aligned (a pooled class), so a `Free` fits.
             unsafe { free.write(Free { next: class.head.get() }) };
             class.head.set(free.as_ptr());
@@ -113,7 +120,7 @@ fn malloc(layout: Layout) -> NonNull<u8> {
 /// `memory` came from [`Pool::allocate`] with this `home` and is not used again.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn release(memory: NonNull<u8>, home: Home) {
+pub(crate) unsafe fn release(memory: NonNull<u8>, home: &Home) {
     if cfg!(loom) {
         // A model in which a freed cell is used fails at once: nothing in it makes sense any more.
         // SAFETY: `allocate` got it with this layout, and nobody uses it.
@@ -125,14 +132,14 @@ pub(crate) unsafe fn release(memory: NonNull<u8>, home: Home) {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        for (index, class) in self.classes.iter().enumerate() {
+        for (index, class) in self.classes[..POOL_CLASSES].iter().enumerate() {
             let home = Home::of_class(index);
             let mut head = class.head.replace(ptr::null_mut());
             while let Some(free) = NonNull::new(head) {
                 // SAFETY: as in `allocate`: a cell on the list is readable and ours alone.
                 head = unsafe { free.as_ref() }.next;
                 // SAFETY: every cell of this class was allocated with the layout of this home.
-                unsafe { release(free.cast(), home) };
+                unsafe { release(free.cast(), &home) };
             }
         }
     }
@@ -140,7 +147,7 @@ impl Drop for Pool {
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let kept: u32 = self.classes.iter().map(|class| class.kept.get()).sum();
+        let kept: u32 = self.classes[..POOL_CLASSES].iter().map(|class| class.kept.get()).sum();
         f.debug_struct("Pool").field("kept", &kept).finish()
     }
 }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
 
 use crate::task::budget::Budget;
+use crate::task::cells::Cells;
 use crate::task::failures::Failures;
 use crate::task::header::{Header, Owner, TaskHeader};
 use crate::task::inbox::{Inbox, Pushed};
@@ -73,14 +74,23 @@ impl Owner {
 /// An intrusive FIFO of cells. A cell stands in at most one queue.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    head: Cell<Option<NonNull<Header>>>,
-    tail: Cell<Option<NonNull<Header>>>,
+    head: Link,
+    /// The link that the next cell is written to: that of the last cell, or the head. Appending has
+    /// no cases then.
+    tail: Cell<NonNull<Link>>,
     len: Cell<usize>,
 }
 
+type Link = Cell<Option<NonNull<Header>>>;
+
 impl Queue {
-    const fn new() -> Queue {
-        Queue { head: Cell::new(None), tail: Cell::new(None), len: Cell::new(0) }
+    fn new() -> Queue {
+        Queue { head: Cell::new(None), tail: Cell::new(NonNull::dangling()), len: Cell::new(0) }
+    }
+
+    /// Makes it usable, once it lies where it stays.
+    fn settle(&self) {
+        self.tail.set(NonNull::from(&self.head));
     }
 
     #[inline]
@@ -109,11 +119,11 @@ impl Queue {
     /// The cell is alive, stands in no queue, and stays alive until it is popped.
     #[inline]
     pub(crate) unsafe fn push(&self, cell: NonNull<Header>) {
-        match self.tail.replace(Some(cell)) {
-            // SAFETY: what stands in the queue is alive until it is popped (this contract).
-            Some(tail) => unsafe { tail.as_ref() }.next.set(Some(cell)),
-            None => self.head.set(Some(cell)),
-        }
+        // SAFETY: alive by this contract.
+        let link = NonNull::from(unsafe { &cell.as_ref().next });
+        // SAFETY: the head is our own, and what stands in the queue is alive until it is popped
+        // (this contract): popping the last cell puts the tail back to the head.
+        unsafe { self.tail.replace(link).as_ref() }.set(Some(cell));
         self.len.set(self.len.get() + 1);
     }
 
@@ -125,72 +135,10 @@ impl Queue {
         let next = unsafe { cell.as_ref() }.next.take();
         self.head.set(next);
         if next.is_none() {
-            self.tail.set(None);
+            self.settle();
         }
         self.len.set(self.len.get() - 1);
         Some(cell)
-    }
-}
-
-/// All task cells of a loop, in order of their spawns: for dumps and for the end of the runtime.
-#[derive(Debug)]
-pub(crate) struct Cells {
-    first: Cell<Option<NonNull<TaskHeader>>>,
-    last: Cell<Option<NonNull<TaskHeader>>>,
-}
-
-impl Cells {
-    /// Appends a cell.
-    ///
-    /// # Safety
-    /// The cell is alive until it is unlinked, and is in no list.
-    #[inline]
-    pub(crate) unsafe fn link(&self, cell: NonNull<TaskHeader>) {
-        let last = self.last.replace(Some(cell));
-        // SAFETY: alive by this contract.
-        unsafe { cell.as_ref() }.previous.set(last);
-        match last {
-            // SAFETY: a linked cell is alive until it is unlinked.
-            Some(last) => unsafe { last.as_ref() }.following.set(Some(cell)),
-            None => self.first.set(Some(cell)),
-        }
-    }
-
-    /// Takes a cell out.
-    ///
-    /// # Safety
-    /// The cell is in this list.
-    #[inline]
-    pub(crate) unsafe fn unlink(&self, cell: NonNull<TaskHeader>) {
-        // SAFETY: a linked cell is alive.
-        let cell = unsafe { cell.as_ref() };
-        let (previous, following) = (cell.previous.get(), cell.following.get());
-        match previous {
-            // SAFETY: neighbours in the list are linked, so alive.
-            Some(previous) => unsafe { previous.as_ref() }.following.set(following),
-            None => self.first.set(following),
-        }
-        match following {
-            // SAFETY: as above.
-            Some(following) => unsafe { following.as_ref() }.previous.set(previous),
-            None => self.last.set(previous),
-        }
-    }
-
-    /// Shows all cells, oldest first. `show` must not run user code.
-    pub(crate) fn for_each(&self, mut show: impl FnMut(&TaskHeader)) {
-        let mut at = self.first.get();
-        while let Some(cell) = at {
-            // SAFETY: cells in the list are alive, and `show` cannot free any.
-            let header = unsafe { cell.as_ref() };
-            show(header);
-            at = header.following.get();
-        }
-    }
-
-    /// The oldest cell.
-    pub(crate) fn first(&self) -> Option<NonNull<TaskHeader>> {
-        self.first.get()
     }
 }
 
@@ -276,14 +224,14 @@ pub(crate) fn enter(core: &Arc<Core>) -> Entered<'_> {
 
 impl Core {
     pub(crate) fn new(notifier: Notifier) -> Arc<Core> {
-        Arc::new_cyclic(|core: &Weak<Core>| Core {
+        let core = Arc::new_cyclic(|core: &Weak<Core>| Core {
             identity: Owner(NonNull::new(core.as_ptr().cast_mut().cast()).expect("an address")),
             inbox: Inbox::new(),
             notifier,
             keep_alive: AtomicUsize::new(0),
             ticks: Queue::new(),
             microtasks: Queue::new(),
-            cells: Cells { first: Cell::new(None), last: Cell::new(None) },
+            cells: Cells::new(),
             pool: Pool::new(),
             live_tasks: Cell::new(0),
             budget: Budget::new(),
@@ -291,7 +239,11 @@ impl Core {
             polls: Cell::new(0),
             drains: Cell::new(0),
             closing: Cell::new(false),
-        })
+        });
+        core.ticks.settle();
+        core.microtasks.settle();
+        core.cells.settle();
+        core
     }
 
     /// The identity of this loop, for what neither counts nor frees the core through it.
@@ -417,7 +369,7 @@ impl Core {
     /// the thread is not inside the loop any more: wakers that are used meanwhile go by `shared`.
     pub(crate) fn close(self: &Arc<Self>) {
         assert!(!self.owner().is_current(), "a loop is closed from outside");
-        while let Some(cell) = self.cells.first.get() {
+        while let Some(cell) = self.cells.first() {
             // SAFETY: it is the first of this list.
             unsafe { self.cells.unlink(cell) };
             // SAFETY: a cell in the list is not freed.
@@ -432,7 +384,9 @@ impl Core {
             unsafe { TaskHeader::life(cell) }.merge_at_close_remote();
         }
         self.inbox.close();
-        self.dispose_inbox_remote();
+        if !self.inbox.is_empty() {
+            self.dispose_inbox_remote();
+        }
     }
 
     /// After the end: disposes of what is in the inbox, on any thread.
@@ -452,6 +406,8 @@ impl Core {
 ///
 /// # Safety
 /// The core of the task is closed, and the caller owns what the message carries.
+#[cold]
+#[inline(never)]
 unsafe fn dispose_remote(verb: Verb, task: NonNull<TaskHeader>) {
     if verb != Verb::Free {
         // SAFETY: the message's reference keeps the cell alive up to this call.

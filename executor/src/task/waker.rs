@@ -1,18 +1,16 @@
-//! References to tasks: wakers, join and abort handles, and what becomes of their messages.
+//! Wakers, what owner and other threads do with references, and what becomes of messages.
 //!
 //! Each operation asks once whether it is on the owner thread, and goes on in that world.
 #![allow(unsafe_code, reason = "the RawWaker contract; see the unsafe fence in ARCHITECTURE.md")]
 
-use crate::task::error::JoinError;
 use crate::task::header::TaskHeader;
-use crate::task::life::{Dropped, RemoteDropped, Schedule};
+use crate::task::life::{Dropped, Outcome, RemoteDropped, Schedule};
 use crate::task::pool::Home;
 use crate::task::queue::{Core, Message, TaskMessage, Verb};
 use lunation_context::Activation;
-use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
-use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{RawWaker, RawWakerVTable, Waker};
 
 /// One table for all tasks of the program, so that `will_wake` works.
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
@@ -71,16 +69,28 @@ pub(crate) fn schedule(task: NonNull<TaskHeader>, core: &Core) {
     }
 }
 
+/// Puts a new task into the queue, which nobody knows yet.
+#[inline]
+pub(crate) fn schedule_first(task: NonNull<TaskHeader>, core: &Core) {
+    // SAFETY: callers hold a reference.
+    unsafe { TaskHeader::life(task) }.schedule_first();
+    // SAFETY: as in `schedule`; new tasks stand in no queue.
+    unsafe { core.microtasks.push(task.cast()) };
+}
+
 /// Takes a reference on the owner thread, of the first cell in the list, from `at` on, that has
 /// any. One that has none, whose `Free` message is under way, stays in the list until it arrives.
-pub(crate) fn hold_first(mut at: Option<NonNull<TaskHeader>>) -> Option<NonNull<TaskHeader>> {
+pub(crate) fn hold_first(
+    core: &Core,
+    mut at: Option<NonNull<TaskHeader>>,
+) -> Option<NonNull<TaskHeader>> {
     while let Some(task) = at {
         // SAFETY: cells in the list are not freed.
-        let header = unsafe { task.as_ref() };
-        if header.life.try_clone_local() {
+        if unsafe { TaskHeader::life(task) }.try_clone_local() {
             break;
         }
-        at = header.following.get();
+        // SAFETY: it is in the list.
+        at = unsafe { core.cells.after(task) };
     }
     at
 }
@@ -102,7 +112,7 @@ pub(crate) unsafe fn drop_local(task: NonNull<TaskHeader>, core: &Core) {
 /// # Safety
 /// As there.
 #[inline]
-pub(crate) unsafe fn drop_local_at(task: NonNull<TaskHeader>, core: &Core, home: Home) {
+pub(crate) unsafe fn drop_local_at(task: NonNull<TaskHeader>, core: &Core, home: &'static Home) {
     // SAFETY: alive by the reference.
     match unsafe { TaskHeader::life(task) }.drop_local() {
         Dropped::Alive => {}
@@ -131,11 +141,17 @@ unsafe fn drop_local_remote(task: NonNull<TaskHeader>, core: &Core) {
 /// # Safety
 /// No reference is left; future and output are gone; `home` is that of the cell's table.
 #[inline]
-unsafe fn free(task: NonNull<TaskHeader>, core: &Core, home: Home) {
+unsafe fn free(task: NonNull<TaskHeader>, core: &Core, home: &'static Home) {
     // SAFETY: every cell is in the list from its creation to this call.
     unsafe { core.cells.unlink(task) };
     // SAFETY: the cell is ours alone now.
-    if unsafe { task.as_ref() }.is_bare() {
+    let header = unsafe { task.as_ref() };
+    // Its end has taken out the rest: see `release` in `cell`, and `JoinRef::poll`.
+    debug_assert!(
+        !header.header.activation.has_frame() && !header.has_joiner(),
+        "ended tasks only"
+    );
+    if !header.header.activation.is_described() {
         // SAFETY: the memory came from this pool with the home of the cell's table; what is left
         // in the header needs no drop.
         unsafe { core.pool.free(task.cast(), home) };
@@ -149,7 +165,7 @@ unsafe fn free(task: NonNull<TaskHeader>, core: &Core, home: Home) {
 /// As [`free`], of a cell that is in no list any more.
 #[cold]
 #[inline(never)]
-unsafe fn drop_and_free(task: NonNull<TaskHeader>, core: &Core, home: Home) {
+unsafe fn drop_and_free(task: NonNull<TaskHeader>, core: &Core, home: &'static Home) {
     // SAFETY: the header is initialised and not used again. What its drop runs (user values in
     // a frame or a resource's extensions) finds a cell that nobody can reach any more.
     unsafe { task.drop_in_place() };
@@ -286,7 +302,7 @@ pub(crate) fn accept(message: TaskMessage, core: &Core) {
     unsafe { drop_local(task, core) };
 }
 
-fn abort_local(task: NonNull<TaskHeader>, core: &Core) {
+pub(crate) fn abort_local(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: callers hold a reference.
     if unsafe { TaskHeader::life(task) }.abort() == Schedule::Enqueue {
         // SAFETY: as in `schedule`.
@@ -299,14 +315,30 @@ fn abort_local(task: NonNull<TaskHeader>, core: &Core) {
 /// # Safety
 /// The caller owns the handle's reference; we are inside the task's loop.
 #[inline]
-unsafe fn detach_local(task: NonNull<TaskHeader>, core: &Core) {
+pub(crate) unsafe fn detach_local(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: alive by the reference.
     let header = unsafe { task.as_ref() };
-    if header.life.detach() {
-        drop_claimed_output(header, core);
+    // What is spent has no joiner either: its end has woken it.
+    if header.life.is_spent() {
+        // SAFETY: the handle's reference, given back once.
+        unsafe { drop_local(task, core) };
+    } else {
+        // SAFETY: the contract is the same.
+        unsafe { detach_unspent(task, core) };
     }
-    if let Some(joiner) = header.joiner.take() {
-        drop_joiner(header, core, joiner);
+}
+
+/// # Safety
+/// As [`detach_local`].
+#[inline(never)]
+unsafe fn detach_unspent(task: NonNull<TaskHeader>, core: &Core) {
+    // SAFETY: alive by the reference.
+    let header = unsafe { task.as_ref() };
+    if let Some(outcome) = header.life.detach() {
+        drop_outcome(header, core, outcome);
+    }
+    if header.has_joiner() {
+        drop_joiner(header, core);
     }
     // SAFETY: the handle's reference, given back once.
     unsafe { drop_local(task, core) };
@@ -314,29 +346,31 @@ unsafe fn detach_local(task: NonNull<TaskHeader>, core: &Core) {
 
 /// Wakes whoever awaits a task that has ended.
 #[inline(never)]
-pub(crate) fn wake_joiner(header: &TaskHeader, core: &Core, joiner: Waker) {
-    core.guard(&header.header.activation, move || joiner.wake());
+pub(crate) fn wake_joiner(header: &TaskHeader, core: &Core) {
+    let joiner = header.joiner.take();
+    core.guard(&header.header.activation, move || joiner.into_iter().for_each(Waker::wake));
 }
 
 #[cold]
 #[inline(never)]
-fn drop_joiner(header: &TaskHeader, core: &Core, joiner: Waker) {
+fn drop_joiner(header: &TaskHeader, core: &Core) {
+    let joiner = header.joiner.take();
     core.guard(&header.header.activation, move || drop(joiner));
 }
 
-/// Drops an unread output in the task's resource, and then its frame.
-pub(crate) fn discard_output(header: &TaskHeader, core: &Core) {
-    if header.life.take_output() {
-        drop_claimed_output(header, core);
+/// Drops an unread outcome in the task's resource, and then its frame.
+pub(crate) fn discard_outcome(header: &TaskHeader, core: &Core) {
+    if let Some(outcome) = header.life.take_outcome() {
+        drop_outcome(header, core, outcome);
     }
 }
 
-/// The output was claimed by `take_output` or `detach`.
+/// The outcome was claimed by `take_outcome` or `detach`.
 #[cold]
 #[inline(never)]
-fn drop_claimed_output(header: &TaskHeader, core: &Core) {
+fn drop_outcome(header: &TaskHeader, core: &Core, outcome: Outcome) {
     // SAFETY: the caller has won it, inside the loop; the reference is alive for the call.
-    unsafe { (header.ops().drop_output)(NonNull::from(header), core.owner()) };
+    unsafe { (header.ops().drop_outcome)(NonNull::from(header), core.owner(), outcome) };
     release_frame(header, core);
 }
 
@@ -349,148 +383,8 @@ pub(crate) fn release_frame(header: &TaskHeader, core: &Core) {
     }
 }
 
+/// Drops the frame of a task or callback that has ended.
 #[inline(never)]
-fn drop_frame(core: &Core, activation: &Activation) {
+pub(crate) fn drop_frame(core: &Core, activation: &Activation) {
     core.guard(activation, || activation.release());
-}
-
-/// A counted reference to a task, usable on any thread.
-#[derive(Debug)]
-pub(crate) struct TaskRef {
-    task: NonNull<TaskHeader>,
-}
-
-// SAFETY: what a foreign thread does through a `TaskRef` is what a waker does there: counts and
-// messages (rule 4), and reading `life`'s state, which is atomic. Futures, outputs and contexts
-// are touched on the owner thread only.
-unsafe impl Send for TaskRef {}
-// SAFETY: as above; all operations take `&self` and are made of atomics and messages.
-unsafe impl Sync for TaskRef {}
-
-impl TaskRef {
-    fn header(&self) -> &TaskHeader {
-        // SAFETY: the reference that `self` owns keeps the cell alive.
-        unsafe { self.task.as_ref() }
-    }
-
-    /// The task's loop, if this thread is inside of it.
-    fn core(&self) -> Option<&Core> {
-        let owner = self.header().owner;
-        // SAFETY: we are inside that loop.
-        owner.is_current().then(|| unsafe { owner.core() })
-    }
-
-    /// Whether the task has ended.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.header().life.is_complete()
-    }
-
-    /// Marks the task for cancellation.
-    pub(crate) fn abort(&self) {
-        match self.core() {
-            Some(core) => abort_local(self.task, core),
-            None => {
-                self.header().life.clone_remote();
-                // SAFETY: the reference made in the line above goes with the message.
-                unsafe { send_remote(Verb::Abort, self.task) };
-            }
-        }
-    }
-}
-
-impl Clone for TaskRef {
-    fn clone(&self) -> TaskRef {
-        match self.core() {
-            Some(_) => self.header().life.clone_local(),
-            None => self.header().life.clone_remote(),
-        }
-        TaskRef { task: self.task }
-    }
-}
-
-impl Drop for TaskRef {
-    fn drop(&mut self) {
-        match self.core() {
-            // SAFETY: our reference, given back once.
-            Some(core) => unsafe { drop_local(self.task, core) },
-            // SAFETY: as above.
-            None => unsafe { drop_remote(self.task) },
-        }
-    }
-}
-
-/// The reference of a `JoinHandle`: it alone may read the output.
-#[derive(Debug)]
-pub(crate) struct JoinRef<T> {
-    task: ManuallyDrop<TaskRef>,
-    _output: PhantomData<T>,
-}
-
-impl<T> JoinRef<T> {
-    /// # Safety
-    /// The cell's future has the output `T`; the HANDLE bit is set, and the caller passes a
-    /// reference.
-    pub(crate) unsafe fn new(task: NonNull<TaskHeader>) -> JoinRef<T> {
-        JoinRef { task: ManuallyDrop::new(TaskRef { task }), _output: PhantomData }
-    }
-
-    /// The task, for what every reference may do.
-    pub(crate) fn task(&self) -> &TaskRef {
-        &self.task
-    }
-
-    /// Takes the output, or keeps the waker until it is there.
-    ///
-    /// # Panics
-    /// Off the loop, and when the output was taken before.
-    #[track_caller]
-    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<T, JoinError>> {
-        let Some(core) = self.task.core() else {
-            return Poll::Ready(Err(self.cancelled_by_the_end()));
-        };
-        let header = self.task.header();
-        if !header.life.is_complete() {
-            let joiner = header.joiner.take();
-            let (keep, old) = match joiner {
-                Some(joiner) if joiner.will_wake(waker) => (joiner, None),
-                joiner => (waker.clone(), joiner),
-            };
-            header.joiner.set(Some(keep));
-            drop(old);
-            return Poll::Pending;
-        }
-        assert!(header.life.take_output(), "a JoinHandle was polled after it had given its output");
-        // SAFETY: within the cell, by its table.
-        let output = unsafe { self.task.task.byte_add(header.header.vtable.output_at) };
-        // SAFETY: we have won `take_output`: the output is there and read this once; `T` is the
-        // output of the cell's future (contract of `new`).
-        let output = unsafe { output.cast::<Result<T, JoinError>>().read() };
-        release_frame(header, core);
-        Poll::Ready(output)
-    }
-
-    #[track_caller]
-    fn cancelled_by_the_end(&self) -> JoinError {
-        // SAFETY: our reference keeps the cell, and the cell its core.
-        let core = unsafe { self.task.header().owner.core() };
-        assert!(
-            core.inbox.is_closed(),
-            "a JoinHandle was polled outside of the runtime that its task runs in: await it \
-             there, in `block_on` or in a task"
-        );
-        JoinError::Cancelled
-    }
-}
-
-impl<T> Drop for JoinRef<T> {
-    fn drop(&mut self) {
-        let task = self.task.task;
-        match self.task.core() {
-            // SAFETY: the handle's reference, which `ManuallyDrop` keeps from being given back
-            // twice.
-            Some(core) => unsafe { detach_local(task, core) },
-            // SAFETY: as above; the message carries it.
-            None => unsafe { send_remote(Verb::Detach, task) },
-        }
-    }
 }

@@ -10,7 +10,8 @@ use crate::handlers::Handlers;
 use crate::task::cell;
 use crate::task::inbox::{Inbox, Pushed};
 use crate::task::queue::{self, Core, Message};
-use crate::task::waker::{self, JoinRef, TaskRef};
+use crate::task::reference::{JoinRef, TaskRef};
+use crate::task::waker;
 use crate::unhandled::UnhandledPanic;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
@@ -91,7 +92,7 @@ impl Owner {
         let core = self.core();
         let _entered = queue::enter(&core);
         let activation = Activation::create(ResourceKind::Task, Location::caller());
-        cell::spawn(&core, activation, future)
+        cell::spawn(&core, future, || activation)
     }
 
     /// Wakers of a new task without handle that ends with its poll number `last`, and the number

@@ -1,0 +1,66 @@
+//! `Flow`: a live frame with the number of the flow that lives in it.
+
+use std::cell::Cell;
+
+use crate::frame::{Frame, FrameSlot};
+use crate::id::next_number;
+
+const NUMBER_SHIFT: u32 = 8;
+
+/// What a flow of execution carries. A resource has one, and so has each branch (`scope`) in it.
+pub(crate) struct Flow {
+    pub(crate) frame: FrameSlot,
+    /// number << 8 | mark. A flow has no number (0) until a guard needs one.
+    bits: Cell<u64>,
+}
+
+impl Flow {
+    /// A new flow that starts from `frame`. `mark` is its owner's to use.
+    #[inline]
+    pub(crate) const fn new(frame: Frame, mark: u8) -> Flow {
+        Flow { frame: FrameSlot::new(frame), bits: Cell::new(mark as u64) }
+    }
+
+    /// What its owner has marked it with.
+    #[inline]
+    pub(crate) fn mark(&self) -> u8 {
+        self.bits.get() as u8
+    }
+
+    /// Adds bits to the mark.
+    pub(crate) fn add_mark(&self, mark: u8) {
+        self.bits.set(self.bits.get() | u64::from(mark));
+    }
+
+    /// The flow's number; 0 if no guard ever needed one.
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        self.bits.get() >> NUMBER_SHIFT
+    }
+
+    /// The flow's number, taken now if need be.
+    #[inline]
+    pub(crate) fn numbered(&self) -> u64 {
+        match self.number() {
+            0 => {
+                let number = next_number();
+                self.bits.set(number << NUMBER_SHIFT | self.bits.get());
+                number
+            }
+            number => number,
+        }
+    }
+
+    /// The flow has ended: drops what it holds, which may run user code.
+    #[inline]
+    pub(crate) fn release(&self) {
+        self.frame.take().end_flow(self.number());
+    }
+}
+
+impl Drop for Flow {
+    #[inline]
+    fn drop(&mut self) {
+        self.release();
+    }
+}

@@ -1,0 +1,170 @@
+//! Counted references to tasks: those of join and abort handles.
+#![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
+
+use crate::task::error::JoinError;
+use crate::task::header::TaskHeader;
+use crate::task::life::Outcome;
+use crate::task::queue::{Core, Verb};
+use crate::task::waker;
+use lunation_context::AsyncId;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, needs_drop};
+use std::ptr::NonNull;
+use std::task::{Poll, Waker};
+
+/// Keeps the waker of whoever awaits a task.
+#[inline(never)]
+#[track_caller]
+fn await_end(header: &TaskHeader, waker: &Waker) {
+    assert!(!header.life.is_complete(), "a JoinHandle was polled after it had given its output");
+    let (keep, old) = match header.joiner.take() {
+        Some(joiner) if joiner.will_wake(waker) => (joiner, None),
+        joiner => (waker.clone(), joiner),
+    };
+    header.joiner.set(Some(keep));
+    drop(old);
+}
+
+/// A counted reference to a task, usable on any thread.
+#[derive(Debug)]
+pub(crate) struct TaskRef {
+    task: NonNull<TaskHeader>,
+}
+
+// SAFETY: what a foreign thread does through a `TaskRef` is what a waker does there: counts and
+// messages (rule 4), and reading `life`'s state, which is atomic. Futures, outputs and contexts
+// are touched on the owner thread only.
+unsafe impl Send for TaskRef {}
+// SAFETY: as above; all operations take `&self` and are made of atomics and messages.
+unsafe impl Sync for TaskRef {}
+
+impl TaskRef {
+    fn header(&self) -> &TaskHeader {
+        // SAFETY: the reference that `self` owns keeps the cell alive.
+        unsafe { self.task.as_ref() }
+    }
+
+    /// The task's loop, if this thread is inside of it.
+    fn core(&self) -> Option<&Core> {
+        let owner = self.header().owner;
+        // SAFETY: we are inside that loop.
+        owner.is_current().then(|| unsafe { owner.core() })
+    }
+
+    /// The task's id; on the owner thread.
+    #[inline]
+    pub(crate) fn id(&self) -> AsyncId {
+        self.header().header.activation.id()
+    }
+
+    /// Whether the task has ended.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.header().life.is_complete()
+    }
+
+    /// Marks the task for cancellation.
+    pub(crate) fn abort(&self) {
+        match self.core() {
+            Some(core) => waker::abort_local(self.task, core),
+            None => {
+                self.header().life.clone_remote();
+                // SAFETY: the reference made in the line above goes with the message.
+                unsafe { waker::send_remote(Verb::Abort, self.task) };
+            }
+        }
+    }
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> TaskRef {
+        match self.core() {
+            Some(_) => self.header().life.clone_local(),
+            None => self.header().life.clone_remote(),
+        }
+        TaskRef { task: self.task }
+    }
+}
+
+impl Drop for TaskRef {
+    fn drop(&mut self) {
+        match self.core() {
+            // SAFETY: our reference, given back once.
+            Some(core) => unsafe { waker::drop_local(self.task, core) },
+            // SAFETY: as above.
+            None => unsafe { waker::drop_remote(self.task) },
+        }
+    }
+}
+
+/// The reference of a `JoinHandle`: it alone may read the output.
+#[derive(Debug)]
+pub(crate) struct JoinRef<T> {
+    task: ManuallyDrop<TaskRef>,
+    _output: PhantomData<T>,
+}
+
+impl<T> JoinRef<T> {
+    /// # Safety
+    /// The cell's future has the output `T`; the HANDLE bit is set, and the caller passes a
+    /// reference.
+    pub(crate) unsafe fn new(task: NonNull<TaskHeader>) -> JoinRef<T> {
+        JoinRef { task: ManuallyDrop::new(TaskRef { task }), _output: PhantomData }
+    }
+
+    /// The task, for what every reference may do.
+    pub(crate) fn task(&self) -> &TaskRef {
+        &self.task
+    }
+
+    /// Takes the output, or keeps the waker until it is there.
+    ///
+    /// # Panics
+    /// Off the loop, and when the output was taken before.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<T, JoinError>> {
+        let Some(core) = self.task.core() else {
+            return Poll::Ready(Err(self.cancelled_by_the_end()));
+        };
+        let header = self.task.header();
+        let Some(outcome) = header.life.take_outcome() else {
+            await_end(header, waker);
+            return Poll::Pending;
+        };
+        // SAFETY: we have just won the outcome; `T` is the output of the cell's future (contract
+        // of `new`).
+        let result = unsafe { TaskHeader::read_outcome(self.task.task, outcome) };
+        // What needs no drop has left no frame behind.
+        if needs_drop::<T>() || outcome != Outcome::OUTPUT {
+            waker::release_frame(header, core);
+        }
+        Poll::Ready(result)
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn cancelled_by_the_end(&self) -> JoinError {
+        // SAFETY: our reference keeps the cell, and the cell its core.
+        let core = unsafe { self.task.header().owner.core() };
+        assert!(
+            core.inbox.is_closed(),
+            "a JoinHandle was polled outside of the runtime that its task runs in: await it \
+             there, in `block_on` or in a task"
+        );
+        JoinError::Cancelled
+    }
+}
+
+impl<T> Drop for JoinRef<T> {
+    fn drop(&mut self) {
+        let task = self.task.task;
+        match self.task.core() {
+            // SAFETY: the handle's reference, which `ManuallyDrop` keeps from being given back
+            // twice.
+            Some(core) => unsafe { waker::detach_local(task, core) },
+            // SAFETY: as above; the message carries it.
+            None => unsafe { waker::send_remote(Verb::Detach, task) },
+        }
+    }
+}
