@@ -255,11 +255,11 @@ impl Survey<'_> {
     }
 
     fn sources(&mut self) {
-        for SourceInfo { resource, connect, refed, waits } in self.event_loop.reactor.sources() {
+        for SourceInfo { resource, request, refed, waits } in self.event_loop.reactor.sources() {
             let (id, kind) = (resource.id(), resource.kind());
             let active = refed && !waits.is_empty();
             self.add(&resource, active);
-            if let Some(request) = connect {
+            if let Some(request) = request {
                 self.add(&request, active);
             }
             for wait in waits {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use lunation_context::Resource;
+use lunation_context::{Frame, Resource, hooks};
 use mio::event::Source;
 use mio::{Events, Interest, Poll};
 
@@ -295,14 +295,38 @@ impl Reactor {
             (false, waker.take().and_then(store))
         })?;
         drop(replaced);
+        if !ready && direction == Direction::Write && hooks::enabled() {
+            self.begin_request(key);
+        }
         Some(ready)
+    }
+
+    /// To hooks a write that has to wait is a request of its source. Only to them: nobody else
+    /// meets it, and waiting is to cost nothing more.
+    #[cold]
+    fn begin_request(&self, key: Key) {
+        let wanted = self.slots.borrow_mut().change(key, |slot| slot.wanted_request());
+        let Some(Some((kind, source))) = wanted else { return };
+        let (trigger, frame) = (Some(source.id()), Frame::inherit());
+        let request = Rc::new(Resource::create_with(kind, source.site(), trigger, frame));
+        // A hook may have ended the source or the wait.
+        let begin = |slot: &mut Slot| slot.begin_request(request.clone());
+        let unwanted = self.slots.borrow_mut().change(key, begin);
+        if !matches!(unwanted, Some(None)) {
+            request.destroy();
+        }
     }
 
     /// Ends the wait of a future that is dropped.
     pub(crate) fn forget(&self, key: Key, direction: Direction, ticket: Ticket) {
-        let forget = |slot: &mut Slot| slot.waiters(direction).forget(ticket);
-        let waker = self.slots.borrow_mut().change(key, forget);
-        drop(waker);
+        let forgotten = self.slots.borrow_mut().change(key, |slot| {
+            let waker = slot.waiters(direction).forget(ticket);
+            (waker, slot.take_idle_request())
+        });
+        if let Some((waker, request)) = forgotten {
+            request.iter().for_each(|request| request.destroy());
+            drop(waker);
+        }
     }
 
     /// Sets whether operations that wait for the source keep the loop alive.
