@@ -14,14 +14,14 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use lunation_context::{Frame, Resource, hooks};
+use lunation_context::{Resource, hooks};
 use mio::event::Source;
 use mio::{Events, Interest, Poll};
 
 use crate::budget::Meter;
 use crate::readiness::{Direction, Ready};
 use crate::release::{Inbox, NOTIFIER, Released};
-use crate::source::{Key, Slot, Slots, SourceInfo};
+use crate::source::{self, Key, Slot, Slots, SourceInfo};
 use crate::waiters::{SHARED, Ticket};
 
 /// Events taken from the kernel per wait. Between 256 and 1024 no difference was measurable.
@@ -296,25 +296,9 @@ impl Reactor {
         })?;
         drop(replaced);
         if !ready && direction == Direction::Write && hooks::enabled() {
-            self.begin_request(key);
+            source::begin_request(&self.slots, key);
         }
         Some(ready)
-    }
-
-    /// To hooks a write that has to wait is a request of its source. Only to them: nobody else
-    /// meets it, and waiting is to cost nothing more.
-    #[cold]
-    fn begin_request(&self, key: Key) {
-        let wanted = self.slots.borrow_mut().change(key, |slot| slot.wanted_request());
-        let Some(Some((kind, source))) = wanted else { return };
-        let (trigger, frame) = (Some(source.id()), Frame::inherit());
-        let request = Rc::new(Resource::create_with(kind, source.site(), trigger, frame));
-        // A hook may have ended the source or the wait.
-        let begin = |slot: &mut Slot| slot.begin_request(request.clone());
-        let unwanted = self.slots.borrow_mut().change(key, begin);
-        if !matches!(unwanted, Some(None)) {
-            request.destroy();
-        }
     }
 
     /// Ends the wait of a future that is dropped.

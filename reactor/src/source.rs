@@ -1,9 +1,10 @@
 //! The slab of I/O sources: what the loop's thread keeps about each socket.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use lunation_context::{Resource, ResourceKind};
+use lunation_context::{Frame, Resource, ResourceKind};
 use mio::{Interest, Token};
 use slab::Slab;
 
@@ -337,5 +338,20 @@ impl Slots {
     /// How many sources an operation waits for.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
+    }
+}
+
+/// To hooks a write that has to wait is a request of its source. Only to them: nobody else meets
+/// it, and waiting is to cost nothing more.
+#[cold]
+pub(crate) fn begin_request(slots: &RefCell<Slots>, key: Key) {
+    let wanted = slots.borrow_mut().change(key, |slot| slot.wanted_request());
+    let Some(Some((kind, source))) = wanted else { return };
+    let (trigger, frame) = (Some(source.id()), Frame::inherit());
+    let request = Rc::new(Resource::create_with(kind, source.site(), trigger, frame));
+    // A hook may have ended the source or the wait.
+    let unwanted = slots.borrow_mut().change(key, |slot| slot.begin_request(request.clone()));
+    if !matches!(unwanted, Some(None)) {
+        request.destroy();
     }
 }
