@@ -153,6 +153,22 @@ mutant "a rejection nobody listens to is nothing" executor/src/handlers.rs \
 
 mutant "an unref'd socket holds the loop" reactor/src/source.rs 'self.refed = refed;' ''
 
+mutant "an event ends no request" reactor/src/source.rs \
+    'self.request.take_if(|_| event.has(Direction::Write))' 'None'
+
+mutant "a write that waits is no request" reactor/src/source.rs \
+    'self.request_kind.filter(|_| self.request.is_none())' 'None'
+
+mutant "a shutdown is triggered by its caller" reactor/src/net/transfer.rs \
+    '(Location::caller(), Some(self.io.async_id()))' '(Location::caller(), None)'
+
+mutant "a connection is triggered by who accepts it" reactor/src/net/listener.rs \
+    '(F::KINDS.stream, Some(server.id()))' '(F::KINDS.stream, None)'
+
+mutant "a panic that leaves the loop is no exit" executor/src/runtime.rs \
+    'event_loop.emit(RuntimeEvent::Exit);' \
+    'if !event_loop.core.budget.is_stopped() { event_loop.emit(RuntimeEvent::Exit); }'
+
 [ ${#mutants[@]} -gt 0 ] || exit $failed
 
 ports=$(cd "$copy/tree" && cargo test --offline --quiet --test it --no-run --message-format=json \

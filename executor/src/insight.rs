@@ -7,7 +7,7 @@ use crate::clock::{self, Millis};
 use crate::current;
 use crate::event_loop::EventLoop;
 use crate::immediates::Shown;
-use crate::job::{Job, Timer};
+use crate::job::{Job, Timer, Waiter};
 use crate::spawn::TaskName;
 use lunation_context::{Activation, AsyncId, Resource, ResourceKind};
 use lunation_reactor::{Interest, SourceInfo};
@@ -59,13 +59,14 @@ pub struct Wait {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitsFor {
-    /// A moment: [`time::sleep`](crate::time::sleep) and all that is made of it.
+    /// A moment: [`time::sleep`](crate::time::sleep) and all that is made of it, and the timers of
+    /// [`promises`](crate::promises).
     Time {
         /// How long it is to come; zero if it is due.
         due_in: Duration,
     },
-    /// Its turn: [`immediate`](crate::immediate), [`yield_now`](crate::yield_now), or the end of
-    /// this turn because its I/O budget is spent.
+    /// Its turn: [`immediate`](crate::immediate) and that of [`promises`](crate::promises),
+    /// [`yield_now`](crate::yield_now), or the end of this turn because its I/O budget is spent.
     Turn,
     /// A socket, pipe, process, signal or source of the user's own.
     Io {
@@ -182,7 +183,7 @@ struct Survey<'a> {
     /// Also what does not keep the loop alive.
     all: bool,
     /// The places of tasks in the answer, by the data pointers of their wakers.
-    tasks: BTreeMap<*const (), usize>,
+    tasks: BTreeMap<Waiter, usize>,
     found: ActiveResources,
 }
 
@@ -215,28 +216,27 @@ impl Survey<'_> {
             });
         }
         self.event_loop.immediates.for_each(|entry| match entry {
-            Shown::Call(job) => self.add_job(job),
+            Shown::Call(job) => self.add_job(job, WaitsFor::Turn, None),
             Shown::Wait(waker) => self.claim(waker.data(), true, WaitsFor::Turn, None),
         });
         for job in &*self.event_loop.closers.borrow() {
-            self.add_job(&**job);
+            self.add_job(&**job, WaitsFor::Turn, None);
         }
     }
 
     fn timers(&mut self) {
         let firing = self.event_loop.firing.take();
         if let Some(job) = firing.as_ref().and_then(Weak::upgrade) {
-            self.add_job(&*job);
+            self.add_job(&*job, WaitsFor::Turn, None);
         }
         self.event_loop.firing.set(firing);
         for (start, due, refed, timer) in self.event_loop.timers.borrow().iter() {
+            let due_in = Duration::from_millis(due.saturating_sub(self.now));
+            let (what, elapsed) = (WaitsFor::Time { due_in }, self.now.saturating_sub(start));
+            let elapsed = Some(Duration::from_millis(elapsed));
             match timer {
-                Timer::Call(job) => self.add_job(&**job),
-                Timer::Wake(Some(waker)) => {
-                    let due_in = Duration::from_millis(due.saturating_sub(self.now));
-                    let elapsed = Duration::from_millis(self.now.saturating_sub(start));
-                    self.claim(waker.data(), refed, WaitsFor::Time { due_in }, Some(elapsed));
-                }
+                Timer::Call(job) => self.add_job(&**job, what, elapsed),
+                Timer::Wake(Some(waker)) => self.claim(waker.data(), refed, what, elapsed),
                 Timer::Wake(None) => {}
             }
         }
@@ -255,11 +255,11 @@ impl Survey<'_> {
     }
 
     fn sources(&mut self) {
-        for SourceInfo { resource, connect, refed, waits } in self.event_loop.reactor.sources() {
+        for SourceInfo { resource, request, refed, waits } in self.event_loop.reactor.sources() {
             let (id, kind) = (resource.id(), resource.kind());
             let active = refed && !waits.is_empty();
             self.add(&resource, active);
-            if let Some(request) = connect {
+            if let Some(request) = request {
                 self.add(&request, active);
             }
             for wait in waits {
@@ -274,7 +274,7 @@ impl Survey<'_> {
     }
 
     /// Gives a wait to its task.
-    fn claim(&mut self, waker: *const (), refed: bool, what: WaitsFor, elapsed: Option<Duration>) {
+    fn claim(&mut self, waker: Waiter, refed: bool, what: WaitsFor, elapsed: Option<Duration>) {
         let wait = Wait { what, elapsed };
         match self.tasks.get(&waker) {
             Some(&place) => {
@@ -287,8 +287,14 @@ impl Survey<'_> {
         }
     }
 
-    fn add_job(&mut self, job: &dyn Job) {
-        job.describe(&mut |resource, refed| self.add(resource, refed));
+    /// Adds a callback, and to the task that awaits it what it waits for.
+    fn add_job(&mut self, job: &dyn Job, what: WaitsFor, elapsed: Option<Duration>) {
+        job.describe(&mut |resource, refed, waiter| {
+            self.add(resource, refed);
+            if let Some(waiter) = waiter {
+                self.claim(waiter, refed, what, elapsed);
+            }
+        });
     }
 
     fn add(&mut self, resource: &Resource, keeps_alive: bool) {

@@ -14,9 +14,28 @@ pub(crate) trait Job {
     /// Drops the callback unrun, inside its resource: the runtime ends.
     fn discard(self: Rc<Self>);
 
-    /// Shows its resource, and whether it keeps the loop alive; nothing if it will not run any
-    /// more. `show` must not run user code.
-    fn describe(&self, show: &mut dyn FnMut(&Resource, bool));
+    /// Shows its resource, whether it keeps the loop alive, and which task awaits it; nothing if
+    /// it will not run any more. `show` must not run user code.
+    fn describe(&self, show: &mut dyn FnMut(&Resource, bool, Option<Waiter>));
+}
+
+/// A task that waits: the data pointer of its waker.
+pub(crate) type Waiter = *const ();
+
+/// A callback that can be called several times.
+pub(crate) trait Call {
+    fn call(&mut self);
+
+    /// Which task waits for the next call, as far as is known.
+    fn waiter(&self) -> Option<Waiter> {
+        None
+    }
+}
+
+impl<F: FnMut()> Call for F {
+    fn call(&mut self) {
+        self();
+    }
 }
 
 /// Something that another thread finishes.
@@ -27,8 +46,8 @@ pub(crate) trait Completable {
     /// The runtime ends.
     fn discard(self: Rc<Self>);
 
-    /// Its resource, and which task awaits it: the data pointer of the waker.
-    fn describe(&self) -> (&Resource, Option<*const ()>);
+    /// Its resource, and which task awaits it.
+    fn describe(&self) -> (&Resource, Option<Waiter>);
 }
 
 /// Work on its way to the thread pool. Whoever takes it out first decides what becomes of it.

@@ -1,5 +1,7 @@
 //! One value on its way from a callback to the task that waits for it.
 
+use crate::callback::Closure;
+use crate::job::{Call, Waiter};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -32,10 +34,19 @@ impl<T> Promise<T> {
         }
     }
 
-    /// A callback that settles it.
-    pub(crate) fn settler(self: &Rc<Self>, value: T) -> impl FnOnce() + use<T> {
-        let promise = Rc::clone(self);
-        move || promise.settle(value)
+    /// A callback that settles it, and knows who waits.
+    pub(crate) fn settler(self: &Rc<Self>, value: T) -> Settler<T> {
+        Settler { promise: Rc::clone(self), value: Cell::new(Some(value)) }
+    }
+
+    fn waiter(&self) -> Option<Waiter> {
+        let state = self.0.replace(State::Taken);
+        let waiter = match &state {
+            State::Pending(waker) => waker.as_ref().map(Waker::data),
+            State::Settled(_) | State::Taken => None,
+        };
+        self.0.set(state);
+        waiter
     }
 
     /// # Panics
@@ -53,5 +64,37 @@ impl<T> Promise<T> {
                 Poll::Pending
             }
         }
+    }
+}
+
+/// The callback of [`Promise::settler`].
+pub(crate) struct Settler<T> {
+    promise: Rc<Promise<T>>,
+    value: Cell<Option<T>>,
+}
+
+impl<T> Closure for Settler<T> {
+    fn call(&self) {
+        if let Some(value) = self.value.take() {
+            self.promise.settle(value);
+        }
+    }
+
+    fn forget(&self) {
+        drop(self.value.take());
+    }
+
+    fn waiter(&self) -> Option<Waiter> {
+        self.promise.waiter()
+    }
+}
+
+impl<T> Call for Settler<T> {
+    fn call(&mut self) {
+        Closure::call(self);
+    }
+
+    fn waiter(&self) -> Option<Waiter> {
+        self.promise.waiter()
     }
 }

@@ -24,6 +24,7 @@
 
 use crate::abort::{AbortError, AbortListener, AbortSignal};
 use crate::callback::{self, Immediate, Timeout};
+use crate::job::{Call, Waiter};
 use crate::promise::Promise;
 use futures_util::Stream;
 use std::cell::Cell;
@@ -45,7 +46,8 @@ use std::time::Duration;
 #[track_caller]
 pub fn set_timeout<T: 'static>(delay: Duration, value: T) -> Wait<T> {
     let promise = Promise::new();
-    let timer = callback::set_timeout(delay, promise.settler(value));
+    let settler = callback::Callback::Many(Box::new(promise.settler(value)));
+    let timer = callback::start_timeout(delay, settler, false);
     Wait { promise, timer: Some(Timer::Timeout(timer)), listener: None }
 }
 
@@ -60,7 +62,7 @@ pub fn set_timeout<T: 'static>(delay: Duration, value: T) -> Wait<T> {
 #[track_caller]
 pub fn set_immediate<T: 'static>(value: T) -> Wait<T> {
     let promise = Promise::new();
-    let timer = callback::set_immediate(promise.settler(value));
+    let timer = callback::start_immediate(promise.settler(value));
     Wait { promise, timer: Some(Timer::Immediate(timer)), listener: None }
 }
 
@@ -75,11 +77,8 @@ pub fn set_immediate<T: 'static>(value: T) -> Wait<T> {
 #[track_caller]
 pub fn set_interval<T: Clone + 'static>(period: Duration, value: T) -> Interval<T> {
     let ticks = Ticks::new(value);
-    let ticking = Rc::clone(&ticks);
-    let timer = callback::set_interval(period, move || {
-        ticking.due.set(ticking.due.get() + 1);
-        ticking.wake();
-    });
+    let ticking = callback::Callback::Many(Box::new(Rc::clone(&ticks)));
+    let timer = callback::start_timeout(period, ticking, true);
     Interval { ticks, timer: Some(timer), listener: None }
 }
 
@@ -253,6 +252,21 @@ impl<R> Ticks<R> {
         self.aborted.set(true);
         self.error.set(Some(error));
         self.wake();
+    }
+}
+
+/// A tick of the timer.
+impl<R> Call for Rc<Ticks<R>> {
+    fn call(&mut self) {
+        self.due.set(self.due.get() + 1);
+        self.wake();
+    }
+
+    fn waiter(&self) -> Option<Waiter> {
+        let waker = self.waker.take();
+        let waiter = waker.as_ref().map(Waker::data);
+        self.waker.set(waker);
+        waiter
     }
 }
 

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use lunation_context::{AsyncId, ResourceRef};
+use lunation_context::{AsyncId, ResourceRef, hooks};
 use mio::Interest;
 use mio::event::Source;
 
@@ -291,7 +291,9 @@ impl<S: Source> Io<S> {
             }
             None => SHARED,
         };
-        if self.state.place(direction).hold(ticket, waker) {
+        // To hooks a wait to write is a request, which the reactor begins.
+        let observed = direction == Direction::Write && hooks::enabled();
+        if !observed && self.state.place(direction).hold(ticket, waker) {
             return Some(true);
         }
         self.wait_anew(direction, ticket, waker)

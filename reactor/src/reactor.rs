@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{RawWakerVTable, Waker};
 use std::time::{Duration, Instant};
 
-use lunation_context::{Resource, hooks};
+use lunation_context::{Frame, Resource, hooks};
 use mio::event::Source;
 use mio::{Events, Interest, Poll};
 
@@ -308,6 +308,9 @@ impl Reactor {
             (true, waker.take().and_then(|waker| waiters.store(place, ticket, waker)))
         })?;
         drop(replaced);
+        if waits && direction == Direction::Write && hooks::enabled() {
+            self.begin_request(key);
+        }
         Some(waits)
     }
 
@@ -315,9 +318,13 @@ impl Reactor {
     pub(crate) fn forget(&self, key: Key, direction: Direction, ticket: Ticket) {
         let forgotten = self.change(key, |slot| {
             let (waiters, place) = slot.side(direction);
-            waiters.forget(place, ticket)
+            let waker = waiters.forget(place, ticket);
+            (waker, slot.take_idle_request())
         });
-        drop(forgotten);
+        if let Some((waker, request)) = forgotten {
+            request.iter().for_each(|request| request.destroy());
+            drop(waker);
+        }
     }
 
     /// Sets whether operations that wait for the source keep the loop alive.
@@ -334,6 +341,21 @@ impl Reactor {
     #[inline]
     pub(crate) fn change<R>(&self, key: Key, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
         self.slots.borrow_mut().get(key).map(f)
+    }
+
+    /// To hooks a write that has to wait is a request of its source. Only to them: nobody else
+    /// meets it, and waiting is to cost nothing more.
+    #[cold]
+    fn begin_request(&self, key: Key) {
+        let wanted = self.change(key, |slot| slot.wanted_request());
+        let Some(Some((kind, source))) = wanted else { return };
+        let (trigger, frame) = (Some(source.id()), Frame::inherit());
+        let request = Rc::new(Resource::create_with(kind, source.site(), trigger, frame));
+        // A hook may have ended the source or the wait.
+        let unwanted = self.change(key, |slot| slot.begin_request(request.clone()));
+        if !matches!(unwanted, Some(None)) {
+            request.destroy();
+        }
     }
 
     /// Puts the task off until the next poll phase: its budget is spent.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::{RawWakerVTable, Waker};
 use std::time::Duration;
 
-use lunation_context::Resource;
+use lunation_context::{Resource, ResourceKind};
 use mio::{Interest, Token};
 use slab::Slab;
 
@@ -58,8 +58,10 @@ pub(crate) struct Slot {
     readers: Waiters,
     writers: Waiters,
     resource: Rc<Resource>,
-    /// The request of a connect whose result is not known yet.
-    connecting: Option<Rc<Resource>>,
+    /// What those wait for who wait to write: a connect, or to hooks a write or send.
+    request: Option<Rc<Resource>>,
+    /// The kind of the request that a wait to write is.
+    request_kind: Option<ResourceKind>,
     dispatch: Dispatch,
     /// Whether operations that wait for it keep the loop alive.
     refed: bool,
@@ -78,7 +80,8 @@ impl Slot {
             readers: Waiters::default(),
             writers: Waiters::default(),
             resource,
-            connecting: None,
+            request: None,
+            request_kind: None,
             dispatch,
             refed: true,
             paused: false,
@@ -88,8 +91,36 @@ impl Slot {
 
     /// The same, with `request` as the resource of its pending connect.
     pub(crate) fn connecting(mut self, request: Rc<Resource>) -> Slot {
-        self.connecting = Some(request);
+        self.request = Some(request);
         self
+    }
+
+    /// The same, where a wait to write is a request of `kind`.
+    pub(crate) fn requesting(mut self, kind: ResourceKind) -> Slot {
+        self.request_kind = Some(kind);
+        self
+    }
+
+    /// The request that a wait to write has to begin, if there is none yet: its kind, and the
+    /// source's resource, which triggers it.
+    pub(crate) fn wanted_request(&self) -> Option<(ResourceKind, Rc<Resource>)> {
+        let kind = self.request_kind.filter(|_| self.request.is_none())?;
+        self.has_writers().then(|| (kind, self.resource.clone()))
+    }
+
+    /// Begins a request, unless the wait has ended meanwhile: then it is returned.
+    pub(crate) fn begin_request(&mut self, request: Rc<Resource>) -> Option<Rc<Resource>> {
+        let wanted = self.wanted_request().is_some();
+        if wanted { self.request.replace(request) } else { Some(request) }
+    }
+
+    /// The request, if nobody waits for it any more.
+    pub(crate) fn take_idle_request(&mut self) -> Option<Rc<Resource>> {
+        if self.has_writers() { None } else { self.request.take() }
+    }
+
+    fn has_writers(&self) -> bool {
+        !self.writers.is_empty(self.state.place(Direction::Write))
     }
 
     pub(crate) fn resource(&self) -> Rc<Resource> {
@@ -127,7 +158,7 @@ impl Slot {
         if let Some(own) = own
             && (!reads || wakes(Direction::Read, own))
             && (!writes || wakes(Direction::Write, own))
-            && self.connecting.is_none()
+            && self.request.is_none()
         {
             return None;
         }
@@ -138,7 +169,7 @@ impl Slot {
         Some(Arrival {
             readers: take(Direction::Read, reads),
             writers: take(Direction::Write, writes),
-            connected: self.connecting.take_if(|_| writes),
+            request: self.request.take_if(|_| writes),
             resource: self.used(),
         })
     }
@@ -163,7 +194,7 @@ impl Slot {
 
     /// Ends the source's resources. Drops wakers and a frame: hold no borrow.
     pub(crate) fn end(self) {
-        if let Some(request) = &self.connecting {
+        if let Some(request) = &self.request {
             request.destroy();
         }
         self.resource.destroy();
@@ -206,7 +237,7 @@ impl Slot {
         all.extend(waits(&self.writers, Direction::Write, Interest::WRITABLE));
         SourceInfo {
             resource: self.resource.clone(),
-            connect: self.connecting.clone(),
+            request: self.request.clone(),
             refed: self.refed,
             waits: all,
         }
@@ -225,8 +256,8 @@ impl Slot {
 pub struct SourceInfo {
     /// Its async resource.
     pub resource: Rc<Resource>,
-    /// The request of a connect whose result is not known yet.
-    pub connect: Option<Rc<Resource>>,
+    /// The request of a connect whose result is not known yet, or of a write that waits.
+    pub request: Option<Rc<Resource>>,
     /// Whether operations that wait for it keep the loop alive.
     pub refed: bool,
     /// Who waits.
@@ -249,9 +280,9 @@ pub struct SourceWait {
 pub(crate) struct Arrival {
     readers: Waking,
     writers: Waking,
-    /// The request of the connect that the event ends.
-    connected: Option<Rc<Resource>>,
-    /// What to enter for another event; none for silent sources.
+    /// The request that the event ends: what to enter for those who wait to write.
+    request: Option<Rc<Resource>>,
+    /// What to enter otherwise; none for silent sources.
     resource: Option<Rc<Resource>>,
 }
 
@@ -259,22 +290,24 @@ impl Arrival {
     /// Wakes those who wait, inside the resource the event belongs to; enters nothing if nobody
     /// waits. Hooks and wakers run: hold no borrow.
     pub(crate) fn deliver(self) {
-        let Arrival { readers, writers, connected, resource } = self;
-        if let Some(request) = &connected {
-            // Queued before the wakes, so that no panic of a waker can lose it; delivered later.
-            request.destroy();
-        }
-        if readers.is_empty() && writers.is_empty() {
-            return;
-        }
-        let wake = || {
-            readers.wake();
-            writers.wake();
-        };
-        match connected.or(resource) {
-            Some(resource) => resource.call(wake),
-            None => wake(),
-        }
+        let Arrival { readers, writers, request, resource } = self;
+        let Some(request) = request else { return wake([readers, writers], resource) };
+        // Queued before the wakes, so that no panic of a waker can lose it; delivered later.
+        request.destroy();
+        wake([readers], resource);
+        wake([writers], Some(request));
+    }
+}
+
+/// Wakes all, inside `resource`.
+fn wake<const N: usize>(waiters: [Waking; N], resource: Option<Rc<Resource>>) {
+    if waiters.iter().all(Waking::is_empty) {
+        return;
+    }
+    let wake = || waiters.into_iter().for_each(Waking::wake);
+    match resource {
+        Some(resource) => resource.call(wake),
+        None => wake(),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::support::{Journal, paused};
 use lunation::io::Interest;
 use lunation::net::{TcpListener, TcpStream};
+use lunation::timers::promises;
 use lunation::{
     ActiveResources, Completion, ResourceKind, WaitsFor, active_resources, all_resources,
     immediate, next_tick, queue_close, queue_microtask, set_immediate, set_interval, set_timeout,
@@ -282,4 +283,43 @@ fn asking_changes_nothing() {
         task.abort();
     });
     assert_eq!(log.take(), "immediate timer");
+}
+
+#[test]
+fn a_task_says_which_promised_timer_it_awaits() {
+    paused().block_on(async {
+        let timer = spawn(promises::set_timeout(ms(300), ()));
+        let turn = spawn(promises::set_immediate(()));
+        let beat = spawn(async {
+            let mut beats = promises::set_interval(ms(40), ());
+            beats.next().await;
+            beats.next().await
+        });
+        let unrefed = spawn(promises::set_timeout(ms(500), ()).unref());
+        lunation::microtask().await;
+        time::advance(ms(10));
+        assert_eq!(kinds(&active_resources()), "Timeout TASK Immediate TASK TASK Timeout");
+        let all = all_resources();
+        let waits = |id| {
+            let task = all.iter().find(|it| it.id == id).expect("listed");
+            let waits: Vec<_> = task.waits.iter().map(|it| (it.what, it.elapsed)).collect();
+            (waits, task.keeps_alive)
+        };
+        let until = |due| vec![(WaitsFor::Time { due_in: ms(due) }, Some(ms(10)))];
+        assert_eq!(waits(timer.async_id()), (until(290), true));
+        assert_eq!(waits(turn.async_id()), (vec![(WaitsFor::Turn, None)], true));
+        assert_eq!(waits(beat.async_id()), (until(30), true));
+        assert_eq!(waits(unrefed.async_id()), (until(490), false));
+        turn.await.unwrap();
+        time::sleep(ms(35)).await;
+        let active = active_resources();
+        let beating = active.iter().find(|it| it.id == beat.async_id()).expect("listed");
+        let time = WaitsFor::Time { due_in: ms(35) };
+        assert_eq!(beating.waits.iter().map(|it| it.what).collect::<Vec<_>>(), [time]);
+        timer.abort();
+        assert!(timer.await.is_err());
+        assert_eq!(kinds(&active_resources()), "TASK Timeout");
+        beat.abort();
+        unrefed.abort();
+    });
 }

@@ -2,7 +2,7 @@
 
 use crate::current;
 use crate::event_loop::EventLoop;
-use crate::job::Job;
+use crate::job::{Job, Waiter};
 use lunation_context::{Resource, ResourceKind};
 use std::cell::Cell;
 use std::panic::Location;
@@ -51,7 +51,7 @@ impl Job for Closer {
         }
     }
 
-    fn describe(&self, show: &mut dyn FnMut(&Resource, bool)) {
-        show(&self.resource, true);
+    fn describe(&self, show: &mut dyn FnMut(&Resource, bool, Option<Waiter>)) {
+        show(&self.resource, true, None);
     }
 }

@@ -3,7 +3,7 @@
 use crate::callback::queues::queue_microtask;
 use crate::current;
 use crate::event_loop::EventLoop;
-use crate::job::{Completable, Work};
+use crate::job::{Completable, Waiter, Work};
 use crate::task::queue::{Core, Message};
 use lunation_context::{AsyncId, RemoteCall, Resource, ResourceKind};
 use std::any::Any;
@@ -257,7 +257,7 @@ impl<T: Send + 'static> Completable for Inner<T> {
         self.resource.destroy();
     }
 
-    fn describe(&self) -> (&Resource, Option<*const ()>) {
+    fn describe(&self) -> (&Resource, Option<Waiter>) {
         let state = self.state.replace(State::Taken);
         let waker = if let State::Awaited(waker) = &state { Some(waker.data()) } else { None };
         self.state.set(state);

@@ -2,7 +2,7 @@
 
 use crate::current;
 use crate::event_loop::EventLoop;
-use crate::job::Job;
+use crate::job::{Job, Waiter};
 use lunation_context::{AsyncId, Resource, ResourceKind};
 use std::cell::Cell;
 use std::fmt;
@@ -19,6 +19,12 @@ use std::rc::{Rc, Weak};
 /// Outside of a runtime.
 #[track_caller]
 pub fn set_immediate(callback: impl FnOnce() + 'static) -> Immediate {
+    start_immediate(Cell::new(Some(callback)))
+}
+
+/// The same, of a callback that may know who waits for it.
+#[track_caller]
+pub(crate) fn start_immediate(callback: impl Closure + 'static) -> Immediate {
     let site = Location::caller();
     let event_loop = current::current();
     let immediate = Rc::new(Inner {
@@ -26,7 +32,7 @@ pub fn set_immediate(callback: impl FnOnce() + 'static) -> Immediate {
         resource: Resource::create(ResourceKind::Immediate, site),
         pending: Cell::new(true),
         refed: Cell::new(true),
-        callback: Cell::new(Some(callback)),
+        callback,
     });
     event_loop.immediates.push(immediate.clone());
     Immediate(immediate)
@@ -49,9 +55,14 @@ struct Inner<C: ?Sized> {
 }
 
 /// A callback that is called or dropped once.
-trait Closure {
+pub(crate) trait Closure {
     fn call(&self);
     fn forget(&self);
+
+    /// Which task waits for the call, as far as is known.
+    fn waiter(&self) -> Option<Waiter> {
+        None
+    }
 }
 
 impl<F: FnOnce()> Closure for Cell<Option<F>> {
@@ -149,9 +160,9 @@ impl<C: Closure> Job for Inner<C> {
         self.clear();
     }
 
-    fn describe(&self, show: &mut dyn FnMut(&Resource, bool)) {
+    fn describe(&self, show: &mut dyn FnMut(&Resource, bool, Option<Waiter>)) {
         if self.pending.get() {
-            show(&self.resource, self.refed.get());
+            show(&self.resource, self.refed.get(), self.callback.waiter());
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::channels;
 use crate::clock::{self, Millis};
 use crate::current;
 use crate::event_loop::EventLoop;
-use crate::job::{Job, Timer};
+use crate::job::{Call, Job, Timer, Waiter};
 use crate::timers::places::TimerKey;
 use lunation_context::{AsyncId, Frame, Resource, ResourceKind};
 use std::cell::{Cell, RefCell};
@@ -23,10 +23,7 @@ use std::time::Duration;
 /// Outside of a runtime.
 #[track_caller]
 pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> Timeout {
-    let site = Location::caller();
-    let event_loop = current::current();
-    let resource = Resource::create(ResourceKind::Timeout, site);
-    Timeout::start(&event_loop, resource, delay, Callback::Once(Box::new(callback)), false)
+    start_timeout(delay, Callback::Once(Box::new(callback)), false)
 }
 
 /// Calls `callback` every `period`, until it is cleared. Node: `setInterval`.
@@ -39,10 +36,7 @@ pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> Timeou
 /// Outside of a runtime.
 #[track_caller]
 pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeout {
-    let site = Location::caller();
-    let event_loop = current::current();
-    let resource = Resource::create(ResourceKind::Timeout, site);
-    Timeout::start(&event_loop, resource, period, Callback::Many(Box::new(callback)), true)
+    start_timeout(period, Callback::Many(Box::new(callback)), true)
 }
 
 /// A timeout that can be armed again after it has fired: it keeps its closure while a handle
@@ -54,10 +48,16 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + 'static) -> Timeo
 /// Outside of a runtime.
 #[track_caller]
 pub fn refreshable_timeout(delay: Duration, callback: impl FnMut() + 'static) -> Timeout {
+    start_timeout(delay, Callback::Many(Box::new(callback)), false)
+}
+
+/// A timer in the current context, of a callback that may know who waits for it.
+#[track_caller]
+pub(crate) fn start_timeout(delay: Duration, callback: Callback, repeats: bool) -> Timeout {
     let site = Location::caller();
     let event_loop = current::current();
     let resource = Resource::create(ResourceKind::Timeout, site);
-    Timeout::start(&event_loop, resource, delay, Callback::Many(Box::new(callback)), false)
+    Timeout::start(&event_loop, resource, delay, callback, repeats)
 }
 
 /// Clears a timeout or interval. Node: `clearTimeout`, `clearInterval`.
@@ -65,9 +65,19 @@ pub fn clear_timeout(timeout: &Timeout) {
     timeout.clear();
 }
 
-enum Callback {
+/// What a timer calls.
+pub(crate) enum Callback {
     Once(Box<dyn FnOnce()>),
-    Many(Box<dyn FnMut()>),
+    Many(Box<dyn Call>),
+}
+
+impl Callback {
+    fn waiter(&self) -> Option<Waiter> {
+        match self {
+            Callback::Once(_) => None,
+            Callback::Many(callback) => callback.waiter(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,7 +272,7 @@ impl Inner {
         self: &Rc<Self>,
         event_loop: &EventLoop,
         start: Millis,
-        callback: Option<Box<dyn FnMut()>>,
+        callback: Option<Box<dyn Call>>,
     ) {
         let resource = self.resource();
         let armed_again =
@@ -304,7 +314,7 @@ impl Job for Inner {
             }),
             Some(Callback::Many(mut callback)) => resource.call(|| {
                 channels::tell_timer(&channels::TIMER_FIRE, || resource.clone());
-                event_loop.core.guard(&*resource, &mut callback);
+                event_loop.core.guard(&*resource, || callback.call());
                 self.finish(&event_loop, start, Some(callback));
             }),
             None => {}
@@ -315,10 +325,13 @@ impl Job for Inner {
         Timeout(self).clear();
     }
 
-    fn describe(&self, show: &mut dyn FnMut(&Resource, bool)) {
+    fn describe(&self, show: &mut dyn FnMut(&Resource, bool, Option<Waiter>)) {
         // While it runs it still counts, as in Node.
         if matches!(self.state.get(), State::Pending | State::Running) {
-            show(&self.resource(), self.refed.get());
+            let callback = self.callback.take();
+            let waiter = callback.as_ref().and_then(Callback::waiter);
+            self.callback.set(callback);
+            show(&self.resource(), self.refed.get(), waiter);
         }
     }
 }

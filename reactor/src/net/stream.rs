@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use lunation_context::{AsyncId, Frame, Resource};
+use lunation_context::{AsyncId, Frame, Resource, ResourceKind};
 use mio::Interest;
 
 use crate::io::{Io, Outcome, current_reactor};
@@ -105,6 +105,9 @@ impl<F: Family> Stream<F> {
     }
 
     /// Writes as much of `buf` as the kernel takes at once and returns how much.
+    ///
+    /// To hooks a write that has to wait is a `WRITEWRAP` resource, triggered by the stream: the
+    /// writer is woken inside it. Several waits of one [`write_all`](Self::write_all) are several.
     ///
     /// Cancel safe: a dropped future has written nothing.
     ///
@@ -283,7 +286,8 @@ impl<F: Family> Stream<F> {
         resource: Resource,
         peer: Option<F::Address>,
     ) -> io::Result<Stream<F>> {
-        let slot = Slot::new(Rc::new(resource), Ready::BOTH, Dispatch::InResource);
+        let slot = Slot::new(Rc::new(resource), Ready::BOTH, Dispatch::InResource)
+            .requesting(ResourceKind::WriteWrap);
         Ok(Stream { wire: Wire::new(Io::register(reactor, socket, BOTH_WAYS, slot)?, peer) })
     }
 
@@ -320,6 +324,7 @@ impl<F: Family> Stream<F> {
         let (kind, trigger) = (F::KINDS.connect, Some(resource.id()));
         let request = Resource::create_with(kind, site, trigger, Frame::inherit());
         let slot = Slot::new(Rc::new(resource), Ready::NONE, Dispatch::InResource)
+            .requesting(ResourceKind::WriteWrap)
             .connecting(Rc::new(request));
         match start(address) {
             Ok(socket) => {

@@ -87,7 +87,8 @@ impl UdpSocket {
         let reactor = current_reactor()?;
         let resource = Rc::new(Resource::create(ResourceKind::UdpWrap, site));
         let birth = channels::wanted(&channels::UDP_SOCKET, &resource);
-        let slot = Slot::new(resource, Ready::BOTH, Dispatch::InResource);
+        let slot = Slot::new(resource, Ready::BOTH, Dispatch::InResource)
+            .requesting(ResourceKind::UdpSendWrap);
         let socket = UdpSocket { io: Io::register(&reactor, socket, BOTH_WAYS, slot)? };
         if let Some(birth) = birth {
             birth.publish(socket.local_addr().ok().map(|address| address.to_string()));
@@ -394,4 +395,67 @@ fn sent_to(socket: &Socket, buf: &[u8], target: SocketAddr) -> io::Result<Outcom
     let target_text = || Some(target.to_string());
     let sent = socket.send_to(buf, target).map(Outcome::Whole);
     sent.map_err(|error| transferring(&SENDING, target_text, || None, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reactor::Reactor;
+    use lunation_context::hooks::flush_destroys;
+    use lunation_context::{AsyncHooks, ResourceRef, create_hook};
+    use std::cell::RefCell;
+    use std::pin::pin;
+    use std::task::Waker;
+
+    #[derive(Clone, Default)]
+    struct Journal(Rc<RefCell<Vec<String>>>);
+
+    impl Journal {
+        fn note(&self, what: &str, id: AsyncId) {
+            self.0.borrow_mut().push(format!("{what} {id}"));
+        }
+    }
+
+    impl AsyncHooks for Journal {
+        fn init(&self, id: AsyncId, kind: ResourceKind, trigger: AsyncId, _: &ResourceRef) {
+            self.note(&format!("{kind} by {trigger}"), id);
+        }
+        fn before(&self, id: AsyncId) {
+            self.note("before", id);
+        }
+        fn after(&self, id: AsyncId) {
+            self.note("after", id);
+        }
+        fn destroy(&self, id: AsyncId) {
+            self.note("destroy", id);
+        }
+    }
+
+    /// No send waits on the loopback interface, so the socket is told that one would.
+    #[test]
+    fn a_send_that_waits_is_a_request_of_the_socket() {
+        let reactor = Reactor::new().unwrap();
+        let _entered = reactor.enter();
+        let site = Location::caller();
+        let bound = Socket::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let socket = UdpSocket::register(bound, site).unwrap();
+        let full = |_: &Socket| Err(io::ErrorKind::WouldBlock.into());
+        socket.io.try_now::<()>(Direction::Write, full).unwrap_err();
+        let journal = Journal::default();
+        let hook = create_hook(journal.clone());
+        hook.enable();
+        let mut send = pin!(socket.send_to(b"data", socket.local_addr().unwrap()));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(send.as_mut().poll(&mut context).is_pending());
+        reactor.wait(None).unwrap();
+        while reactor.dispatch_next() {}
+        assert!(matches!(send.as_mut().poll(&mut context), Poll::Ready(Ok(4))));
+        flush_destroys();
+        hook.disable();
+        let own = socket.async_id();
+        let id = own.get() + 1;
+        let lines = [format!("UDPSENDWRAP by {own} {id}"), format!("before {id}")];
+        let ends = [format!("after {id}"), format!("destroy {id}")];
+        assert_eq!(journal.0.take(), [lines, ends].concat());
+    }
 }

@@ -16,24 +16,24 @@ use lunation_reactor::{Interest, Registration};
 
 use crate::support::{ANY_PORT, Rig, dead_address, join};
 
-static STORE: AsyncLocalStorage<&'static str> = AsyncLocalStorage::new();
+pub(crate) static STORE: AsyncLocalStorage<&'static str> = AsyncLocalStorage::new();
 
 /// The events in order, resources numbered from 1 in the order of their creation.
 #[derive(Clone, Default)]
-struct Journal {
+pub(crate) struct Journal {
     lines: Rc<RefCell<Vec<String>>>,
     names: Rc<RefCell<HashMap<AsyncId, String>>>,
 }
 
 impl Journal {
-    fn start() -> (Journal, Hook) {
+    pub(crate) fn start() -> (Journal, Hook) {
         let journal = Journal::default();
         let hook = create_hook(journal.clone());
         hook.enable();
         (journal, hook)
     }
 
-    fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         flush_destroys();
         self.lines.take()
     }

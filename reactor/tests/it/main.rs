@@ -10,6 +10,7 @@ mod hooks;
 mod listener;
 mod reactor;
 mod registration;
+mod requests;
 mod split;
 mod stream;
 mod threads;

@@ -1,6 +1,7 @@
 //! Where Node is criticised: what its users complain of, and what happens here instead.
 #![doc = include_str!("README.md")]
 
+mod alive;
 mod failures;
 mod hooks;
 mod queues;

@@ -107,4 +107,17 @@ impl Activities {
     pub(crate) fn counts(&self, kind: &str, nth: usize) -> Counts {
         self.nth(kind, nth).counts
     }
+
+    /// Who has caused whom, of these kinds: `number:KIND`, and `<number` of the trigger if it is
+    /// among them.
+    pub(crate) fn graph(&self, kinds: &[&str]) -> String {
+        let found = self.found.borrow();
+        let known: Vec<_> = found.iter().filter(|it| kinds.contains(&it.kind.as_str())).collect();
+        let place = |id| known.iter().position(|it| it.id == id).map(|place| place + 1);
+        let lines = known.iter().zip(1..).map(|(it, number)| match place(it.trigger) {
+            Some(trigger) => format!("{number}:{}<{trigger}", it.kind),
+            None => format!("{number}:{}", it.kind),
+        });
+        lines.collect::<Vec<_>>().join(" ")
+    }
 }

@@ -10,6 +10,8 @@ mod channels;
 mod channels_builtin;
 mod channels_lifetime;
 mod channels_tracing;
+#[cfg(unix)]
+mod children;
 mod failures;
 mod hooks;
 mod hooks_ids;
@@ -19,11 +21,15 @@ mod hooks_tracking;
 mod http;
 mod http_agent;
 mod immediates;
+mod net;
+#[cfg(unix)]
+mod net_paths;
 mod pool;
 mod process;
 mod promise_hooks;
 mod promises;
 mod rejections;
+mod requests;
 #[cfg(unix)]
 mod signals;
 mod sockets;

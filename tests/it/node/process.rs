@@ -1,11 +1,13 @@
 //! Node's tests of what keeps a process alive, of its end, and of `perf_hooks`.
 
-use super::support::{async_script, ms, script};
+use super::support::{async_script, ms, script, throw};
+use crate::support::Journal;
 use lunation::net::{TcpListener, TcpStream};
 use lunation::performance::{event_loop_utilization, monitor_event_loop_delay};
 use lunation::{
-    JoinHandle, Runtime, RuntimeEvent, Timeout, active_resources, fs, immediate, microtask,
-    runtime_events, set_immediate, set_interval, set_timeout, spawn, time, yield_now,
+    JoinHandle, Runtime, RuntimeEvent, Timeout, UnhandledPanic, active_resources, fs, immediate,
+    microtask, next_tick, runtime_events, set_immediate, set_interval, set_timeout, spawn, time,
+    yield_now,
 };
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -244,14 +246,14 @@ fn test_performance_eventloopdelay() {
 fn test_process_beforeexit() {
     // Node: parallel/test-process-beforeexit. Assertions: 8 there, 12 here; left out: none. Each
     // word of the journal is a must-call; binding is no event here, so a turn stands for it.
-    fn next(j: &crate::support::Journal, word: &'static str, then: impl FnOnce() + 'static) {
+    fn next(j: &Journal, word: &'static str, then: impl FnOnce() + 'static) {
         let j = j.clone();
         runtime_events().once(RuntimeEvent::BeforeExit, move |_| {
             j.add(word);
             then();
         });
     }
-    fn repeat(j: crate::support::Journal, left: u32) {
+    fn repeat(j: Journal, left: u32) {
         set_timeout(ms(1), move || {
             j.add(left);
             if left > 1 {
@@ -303,4 +305,64 @@ fn test_timers_unrefed_in_beforeexit() {
         runtime_events().on(RuntimeEvent::Exit, move |_| exit.add("exit"));
     });
     assert_eq!(trace, "before exit");
+}
+
+/// Runs a program that ends at once as one does here: by a panic that nobody holds up. Gives what
+/// the panic carries.
+fn leaving(journal: &Journal, main: impl FnOnce()) -> &'static str {
+    let builder = Runtime::builder().on_unhandled(|_| UnhandledPanic::Propagate);
+    let runtime = builder.start_paused(true).build().expect("a runtime");
+    runtime.enter(|| {
+        let exits = journal.clone();
+        runtime_events().on(RuntimeEvent::Exit, move |_| exits.add("exit"));
+        main();
+    });
+    let left = catch_unwind(AssertUnwindSafe(|| runtime.run_to_idle()));
+    left.expect_err("it leaves").downcast_ref::<&str>().expect("a text")
+}
+
+#[test]
+fn test_beforeexit_event_exit() {
+    // Node: parallel/test-beforeexit-event-exit. Assertions: 1 there, 2 here; left out: none.
+    // DIFFERENCE: there is no `process.exit`; a panic that leaves the loop is the same to events.
+    let journal = Journal::default();
+    let left = leaving(&journal, || {
+        let before = journal.clone();
+        runtime_events().on(RuntimeEvent::BeforeExit, move |_| before.add("before"));
+        next_tick(|| throw("exit"));
+    });
+    assert_eq!((left, journal.take().as_str()), ("exit", "exit"));
+}
+
+#[test]
+fn test_process_exit_from_before_exit() {
+    // Node: parallel/test-process-exit-from-before-exit. Assertions: 3 there, 3 here; left out:
+    // none. DIFFERENCE: as above.
+    let journal = Journal::default();
+    let left = leaving(&journal, || {
+        let j = journal.clone();
+        runtime_events().on(RuntimeEvent::BeforeExit, move |_| {
+            set_timeout(ms(5), j.adds("never"));
+            j.add("before");
+            throw::<()>("exit");
+        });
+    });
+    assert_eq!((left, journal.take().as_str()), ("exit", "before exit"));
+}
+
+#[test]
+fn test_process_exit_recursive() {
+    // Node: parallel/test-process-exit-recursive. Assertions: 2 there, 3 here; left out: none.
+    // DIFFERENCE: as above; a listener that leaves again is called once all the same, but the
+    // first panic is the one that is seen, Node's last code is.
+    let journal = Journal::default();
+    let left = leaving(&journal, || {
+        let j = journal.clone();
+        runtime_events().on(RuntimeEvent::Exit, move |_| {
+            j.add("again");
+            throw::<()>("zero");
+        });
+        next_tick(|| throw("one"));
+    });
+    assert_eq!((left, journal.take().as_str()), ("one", "exit again"));
 }
