@@ -214,6 +214,7 @@ impl Builder {
             firing: Cell::default(),
             births: Ages::default(),
             waits: Ages::default(),
+            noted: Cell::new(0),
             gauge: Gauge::default(),
             events: Rc::default(),
         };

@@ -5,7 +5,7 @@ use crate::clock::{self, Clock, Millis};
 use crate::gauge::Gauge;
 use crate::immediates::{Entry, Immediates};
 use crate::job::{Completable, Job, Timer};
-use crate::limits::PREFETCHED_LINES;
+use crate::limits::{AGE_TURNS, PREFETCHED_LINES};
 use crate::task::queue::{Core, Message};
 use crate::task::waker;
 use crate::timers::lists::{ListKey, Lists};
@@ -67,6 +67,8 @@ pub(crate) struct EventLoop {
     /// When ids were given, and when waits of I/O began.
     pub(crate) births: Ages,
     pub(crate) waits: Ages,
+    /// The turn in which that was noted last.
+    pub(crate) noted: Cell<u64>,
     pub(crate) gauge: Gauge,
     pub(crate) events: Rc<EventEmitter<RuntimeEvent>>,
 }
@@ -207,7 +209,7 @@ impl EventLoop {
     /// Node's timers phase: list after list, each with all its due timers. The clock stands.
     pub(crate) fn run_timers(&self) {
         // Then nobody needs to know what time it is.
-        if self.next_expiry().is_none() && self.ages_are_noted() {
+        if self.next_expiry().is_none() && self.ages_can_wait() {
             return self.core.drain();
         }
         let now = clock::floor(self.clock.elapsed());
@@ -333,13 +335,16 @@ impl EventLoop {
         timer.into_iter().chain(rearm).min()
     }
 
-    fn ages_are_noted(&self) -> bool {
-        self.births.is_noted(newest_async_id().get())
-            && self.waits.is_noted(self.reactor.waits_begun())
+    /// Whether the clock need not be read for the sake of ages alone.
+    fn ages_can_wait(&self) -> bool {
+        self.turns.get() - self.noted.get() < AGE_TURNS
+            || self.births.is_noted(newest_async_id().get())
+                && self.waits.is_noted(self.reactor.waits_begun())
     }
 
     /// What was born since the last time was born by now.
     fn note_ages(&self, now: Millis) {
+        self.noted.set(self.turns.get());
         self.births.note(newest_async_id().get(), now);
         self.waits.note(self.reactor.waits_begun(), now);
     }

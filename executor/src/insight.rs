@@ -34,8 +34,9 @@ pub struct ActiveResource {
     pub name: Option<String>,
     /// Where it was created: for main, where `block_on` was called.
     pub location: &'static Location<'static>,
-    /// How long ago it was created. The loop notes times once a turn and forgets details of old
-    /// ones: this can be too little by a turn and a quarter, never too much.
+    /// How long ago it was created. The loop notes times when it reads its clock anyway, at the
+    /// latest every 64th turn, and forgets details of old ones: this can be too little by 64 turns
+    /// and a quarter, never too much.
     pub age: Duration,
     /// Whether it keeps the loop alive, by itself or by what it waits for.
     pub keeps_alive: bool,

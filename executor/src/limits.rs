@@ -38,6 +38,10 @@ pub(crate) const PREFETCHED_LINES: usize = 3;
 /// be able to overflow a count of 30 bits.
 pub(crate) const MAX_REFERENCES: u32 = 1 << 29;
 
+/// Turns that may pass before the clock is read only to note the times of ages. A loop that does
+/// nothing but immediates would spend a tenth of its turns on that.
+pub(crate) const AGE_TURNS: u64 = 64;
+
 /// Notes of times are merged when that costs less than this part of an age. Merged again and again
 /// an age can lose four times as much.
 pub(crate) const AGE_PRECISION: u64 = 16;

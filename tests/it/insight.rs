@@ -258,6 +258,21 @@ fn ages_come_from_the_turns() {
 }
 
 #[test]
+fn ages_are_noted_where_nobody_reads_the_clock() {
+    let runtime = paused();
+    runtime.block_on(async {
+        let task = spawn_detached(pending::<()>()).async_id();
+        for _ in 0..200 {
+            time::advance(ms(10)); // as a computation would
+            immediate().await;
+        }
+        let all = all_resources();
+        let age = all.iter().find(|it| it.id == task).map_or(0, |it| it.age.as_millis());
+        assert!((2000 - 65 * 10..=2000).contains(&age), "{age} ms for 2000");
+    });
+}
+
+#[test]
 fn asking_changes_nothing() {
     let runtime = paused();
     let log = Journal::default();
