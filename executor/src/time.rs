@@ -101,7 +101,7 @@ impl Sleep {
         duration: Duration,
     ) -> Sleep {
         // Rounded up on both sides, so that it never ends early.
-        let (ms, start) = (clock::ceil(duration), event_loop.clock.ceil_at(now));
+        let (ms, start) = (clock::ceil(duration), event_loop.clock.ceil_near(now));
         let key = arm(&mut event_loop.timers.borrow_mut(), ms, start);
         Sleep { deadline, key, runtime: event_loop.id }
     }
@@ -132,7 +132,7 @@ impl Sleep {
             }
             let now = clock.now();
             let ms = clock::ceil(deadline.saturating_duration_since(now));
-            let start = clock.ceil_at(now);
+            let start = clock.ceil_near(now);
             if timers.restart_as(self.key, ms, start) { self.key } else { arm(timers, ms, start) }
         });
         self.key = key.expect(FOREIGN);
@@ -145,7 +145,7 @@ impl Sleep {
     fn watch(&self, waker: &Waker, spare: &mut Option<Waker>) -> Option<Poll<()>> {
         let watched = self.with(|event_loop| {
             let mut timers = event_loop.timers.borrow_mut();
-            let Some(Timer::Wake(known)) = timers.payload(self.key) else {
+            let Some(Timer::Wake(known)) = timers.set_refed(self.key, true) else {
                 return Some(Poll::Ready(()));
             };
             if known.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -153,7 +153,6 @@ impl Sleep {
             }
             let clone = spare.take().or_else(|| clone_own(waker))?;
             *spare = known.replace(clone);
-            timers.set_refed(self.key, true);
             Some(Poll::Pending)
         });
         watched.expect(FOREIGN)
@@ -171,6 +170,7 @@ const FOREIGN: &str = "a Sleep was used outside of the runtime in which it was m
                        await it in the same runtime";
 
 /// Enters a timer that wakes nobody yet and does not keep the loop alive until it is polled.
+#[inline(always)]
 fn arm(timers: &mut Lists<Timer>, ms: Millis, start: Millis) -> TimerKey {
     if ms == 0 { TimerKey::NONE } else { timers.insert(ms, start, false, Timer::Wake(None)) }
 }
@@ -193,9 +193,9 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        let mut timer = None;
-        let clear = |event_loop: &EventLoop| timer = event_loop.timers.borrow_mut().clear(self.key);
-        if self.with(clear).is_none() {
+        // What it was to wake is dropped after the borrow.
+        let cleared = self.with(|event_loop| event_loop.timers.borrow_mut().clear(self.key));
+        if cleared.is_none() {
             release::release(self.runtime, Released::Timer(self.key.to_bits()));
         }
     }

@@ -61,8 +61,32 @@ pub(crate) struct Lists<P> {
     /// The list used last: most timers are armed with the duration of the one before.
     last: u32,
     gone: usize,
-    heap: BinaryHeap<Reverse<(Due, u32)>>,
+    heap: Heap,
     sequence: u64,
+}
+
+type Heap = BinaryHeap<Reverse<(Due, u32)>>;
+
+impl List {
+    /// Gives it another expiry and with that another place, in which it is the `index`th list.
+    #[inline(always)]
+    fn set_due(&mut self, due: Due, index: u32, heap: &mut Heap) {
+        self.due = due;
+        if due < self.queued {
+            self.queued = due;
+            heap.push(Reverse((due, index)));
+        }
+    }
+
+    /// Marks it as gone if it is empty. False if nothing was done.
+    #[inline(always)]
+    fn remove_if_empty(&mut self) -> bool {
+        let goes = self.timers.is_empty() && self.made != GONE;
+        if goes {
+            self.made = GONE;
+        }
+        goes
+    }
 }
 
 impl<P> Default for Lists<P> {
@@ -141,9 +165,10 @@ impl<P> Lists<P> {
     #[inline(always)]
     pub(crate) fn clear(&mut self, key: TimerKey) -> Option<P> {
         let &Timer { list, start, .. } = self.timers.get(key)?;
-        let payload = self.timers.remove(key, &mut self.lists[list as usize].timers);
-        if start.refed() {
-            self.remove_if_empty(list);
+        let list = &mut self.lists[list as usize];
+        let payload = self.timers.remove(key, &mut list.timers);
+        if start.refed() && list.remove_if_empty() {
+            self.count_gone();
         }
         payload
     }
@@ -178,9 +203,10 @@ impl<P> Lists<P> {
         })
     }
 
-    /// Sets whether a pending timer keeps the loop alive.
-    pub(crate) fn set_refed(&mut self, key: TimerKey, refed: bool) {
-        self.timers.set_refed(key, refed);
+    /// Sets whether a pending timer keeps the loop alive, and returns what it does.
+    #[inline]
+    pub(crate) fn set_refed(&mut self, key: TimerKey, refed: bool) -> Option<&mut P> {
+        self.timers.set_refed(key, refed)?.payload.as_mut()
     }
 
     /// Removes all timers, for the end of the runtime, and returns what they do.
@@ -215,7 +241,9 @@ impl<P> Lists<P> {
                 return Some(key);
             }
             if !timer.start.is_put_off() {
-                self.set_due(list.index, due.max(now + 1));
+                self.sequence += 1;
+                let due = Due { expiry: due.max(now + 1), sequence: self.sequence };
+                self.lists[list.index as usize].set_due(due, list.index, &mut self.heap);
                 return None;
             }
             self.restart_as(key, due - now, now);
@@ -264,10 +292,13 @@ impl<P> Lists<P> {
         if last.is_none_or(|list| list.ms != ms) {
             self.last = self.find_list(ms);
         }
-        if self.lists[self.last as usize].made == GONE {
+        let list = &mut self.lists[self.last as usize];
+        if list.made == GONE {
             self.gone -= 1;
-            let made = self.set_due(self.last, start.saturating_add(ms));
-            self.lists[self.last as usize].made = made;
+            self.sequence += 1;
+            list.made = self.sequence;
+            let due = Due { expiry: start.saturating_add(ms), sequence: self.sequence };
+            list.set_due(due, self.last, &mut self.heap);
         }
         self.last
     }
@@ -290,28 +321,17 @@ impl<P> Lists<P> {
         index
     }
 
-    /// Gives a list a new expiry and with it a new place, which has the returned number.
-    #[inline(always)]
-    fn set_due(&mut self, index: u32, expiry: Millis) -> u64 {
-        self.sequence += 1;
-        let list = &mut self.lists[index as usize];
-        list.due = Due { expiry, sequence: self.sequence };
-        if list.due < list.queued {
-            list.queued = list.due;
-            self.heap.push(Reverse((list.due, index)));
+    fn remove_if_empty(&mut self, index: u32) {
+        if self.lists[index as usize].remove_if_empty() {
+            self.count_gone();
         }
-        self.sequence
     }
 
     #[inline(always)]
-    fn remove_if_empty(&mut self, index: u32) {
-        let list = &mut self.lists[index as usize];
-        if list.timers.is_empty() && list.made != GONE {
-            list.made = GONE;
-            self.gone += 1;
-            if self.gone > GONE_TIMER_LISTS && self.gone > self.lists.len() / 2 {
-                self.purge();
-            }
+    fn count_gone(&mut self) {
+        self.gone += 1;
+        if self.gone > GONE_TIMER_LISTS && self.gone > self.lists.len() / 2 {
+            self.purge();
         }
     }
 

@@ -174,25 +174,27 @@ impl<P> Places<P> {
     /// Frees the place of a timer that is in its list; `ends` are those of the list.
     #[inline(always)]
     pub(crate) fn remove(&mut self, key: TimerKey, ends: &mut Ends) -> Option<P> {
-        self.unlink(key, ends);
         let timer = &mut self.timers[key.index as usize];
         timer.generation = timer.generation.wrapping_add(1);
-        timer.next = self.free;
+        let next = std::mem::replace(&mut timer.next, self.free);
+        let (previous, payload) = (timer.previous, timer.payload.take());
         self.free = key.index;
         self.len -= 1;
         self.refed -= usize::from(timer.start.refed());
-        timer.payload.take()
+        self.connect(previous, next, ends);
+        payload
     }
 
-    /// Sets whether a timer keeps the loop alive.
+    /// Sets whether a timer keeps the loop alive, and returns the timer.
     #[inline]
-    pub(crate) fn set_refed(&mut self, key: TimerKey, refed: bool) {
-        if let Some(timer) = self.get_mut(key)
-            && timer.start.refed() != refed
-        {
+    pub(crate) fn set_refed(&mut self, key: TimerKey, refed: bool) -> Option<&mut Timer<P>> {
+        let timer = self.timers.get_mut(key.index as usize);
+        let timer = timer.filter(|timer| timer.generation == key.generation)?;
+        if timer.start.refed() != refed {
             timer.start.0 ^= Start::REFED;
             self.refed = self.refed.wrapping_add_signed(if refed { 1 } else { -1 });
         }
+        Some(timer)
     }
 
     /// A free place more. The memory grows by a quarter each time, not to twice as much: unused
@@ -226,6 +228,12 @@ impl<P> Places<P> {
     #[inline(always)]
     pub(crate) fn unlink(&mut self, key: TimerKey, ends: &mut Ends) {
         let Timer { previous, next, .. } = self.timers[key.index as usize];
+        self.connect(previous, next, ends);
+    }
+
+    /// Makes two places neighbours; NONE stands for an end of the list.
+    #[inline(always)]
+    fn connect(&mut self, previous: u32, next: u32, ends: &mut Ends) {
         match self.timers.get_mut(previous as usize) {
             Some(previous) => previous.next = next,
             None => ends.head = next,
