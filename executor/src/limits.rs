@@ -23,10 +23,10 @@ pub(crate) const MALLOC_OVERHEAD: usize = 8;
 /// Number of size classes; larger cells are not pooled.
 pub(crate) const POOL_CLASSES: usize = 64;
 
-/// Empty lists of timers, one per duration, that may stand by for the next timer of their duration.
-/// As many different timeouts can be in use by turns without a list being made; 100 KiB. Few in
-/// the unit tests, which are to see them purged.
-pub(crate) const GONE_TIMER_LISTS: usize = if cfg!(test) { 2 } else { 1024 };
+/// Lists of timers, one per duration, from which on empty ones do not stand by for the next timer
+/// of their duration. As many different timeouts can be in use by turns without a list being made;
+/// 100 KiB. Few in the unit tests, which are to see them purged.
+pub(crate) const KEPT_TIMER_LISTS: usize = if cfg!(test) { 2 } else { 1024 };
 
 /// Timers for which there is place at first, and more than a quarter each time.
 pub(crate) const TIMER_RESERVE: usize = 64;

@@ -193,10 +193,17 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        // What it was to wake is dropped after the borrow.
-        let cleared = self.with(|event_loop| event_loop.timers.borrow_mut().clear(self.key));
-        if cleared.is_none() {
-            release::release(self.runtime, Released::Timer(self.key.to_bits()));
+        let cleared = self.with(|event_loop| {
+            match event_loop.timers.borrow_mut().clear(self.key) {
+                Some(Timer::Wake(waker)) => waker,
+                // Nothing but what `arm` has entered.
+                Some(Timer::Call(_)) | None => None,
+            }
+        });
+        match cleared {
+            // Outside of the borrow.
+            Some(waker) => drop(waker),
+            None => release::release(self.runtime, Released::Timer(self.key.to_bits())),
         }
     }
 }

@@ -6,14 +6,14 @@
 //!
 //! Two things are done late, because most timers never fire:
 //! - A list that Node removes is only marked as gone. It is made anew in its place when the next
-//!   timer of that duration comes, or goes for good when the heap brings it up.
+//!   timer of that duration comes, or goes for good when the heap brings it up or there are many.
 //! - The heap's entry of a list may be earlier than the list is due. It is put right at the top.
 //!
 //! Nothing here runs user code. Between two steps of the timers phase anything may have been
 //! removed: lists and timers are named by keys that tell.
 
 use crate::clock::Millis;
-use crate::limits::GONE_TIMER_LISTS;
+use crate::limits::KEPT_TIMER_LISTS;
 use crate::timers::hash::Seed;
 use crate::timers::places::{Ends, NONE, Places, Start, Timer, TimerKey, link};
 use slab::Slab;
@@ -60,7 +60,8 @@ pub(crate) struct Lists<P> {
     by_duration: HashMap<Millis, u32, Seed>,
     /// The list used last: most timers are armed with the duration of the one before.
     last: u32,
-    gone: usize,
+    /// Adding a list drops those that have gone if there are so many.
+    purge_at: usize,
     heap: Heap,
     sequence: u64,
 }
@@ -78,14 +79,12 @@ impl List {
         }
     }
 
-    /// Marks it as gone if it is empty. False if nothing was done.
+    /// Marks it as gone if it is empty.
     #[inline(always)]
-    fn remove_if_empty(&mut self) -> bool {
-        let goes = self.timers.is_empty() && self.made != GONE;
-        if goes {
+    fn remove_if_empty(&mut self) {
+        if self.timers.is_empty() {
             self.made = GONE;
         }
-        goes
     }
 }
 
@@ -96,7 +95,7 @@ impl<P> Default for Lists<P> {
             lists: Slab::new(),
             by_duration: HashMap::default(),
             last: NONE,
-            gone: 0,
+            purge_at: KEPT_TIMER_LISTS,
             heap: BinaryHeap::new(),
             sequence: GONE,
         }
@@ -167,8 +166,8 @@ impl<P> Lists<P> {
         let &Timer { list, start, .. } = self.timers.get(key)?;
         let list = &mut self.lists[list as usize];
         let payload = self.timers.remove(key, &mut list.timers);
-        if start.refed() && list.remove_if_empty() {
-            self.count_gone();
+        if start.refed() {
+            list.remove_if_empty();
         }
         payload
     }
@@ -266,7 +265,6 @@ impl<P> Lists<P> {
                 Some(list) if list.made == GONE => {
                     self.by_duration.remove(&list.ms);
                     self.lists.remove(index as usize);
-                    self.gone -= 1;
                     PeekMut::pop(top);
                 }
                 Some(list) if list.due == queued => return Some((queued, index)),
@@ -294,7 +292,6 @@ impl<P> Lists<P> {
         }
         let list = &mut self.lists[self.last as usize];
         if list.made == GONE {
-            self.gone -= 1;
             self.sequence += 1;
             list.made = self.sequence;
             let due = Due { expiry: start.saturating_add(ms), sequence: self.sequence };
@@ -313,30 +310,21 @@ impl<P> Lists<P> {
     /// A list in a new place, which is to be made: it counts as gone.
     #[cold]
     fn add_list(&mut self, ms: Millis) -> u32 {
+        if self.lists.len() >= self.purge_at {
+            self.purge();
+        }
         let never = Due { expiry: Millis::MAX, sequence: u64::MAX };
         let list = List { ms, made: GONE, due: never, queued: never, timers: Ends::EMPTY };
         let index = link(self.lists.insert(list));
         self.by_duration.insert(ms, index);
-        self.gone += 1;
         index
     }
 
     fn remove_if_empty(&mut self, index: u32) {
-        if self.lists[index as usize].remove_if_empty() {
-            self.count_gone();
-        }
+        self.lists[index as usize].remove_if_empty();
     }
 
-    #[inline(always)]
-    fn count_gone(&mut self) {
-        self.gone += 1;
-        if self.gone > GONE_TIMER_LISTS && self.gone > self.lists.len() / 2 {
-            self.purge();
-        }
-    }
-
-    /// Drops all lists that have gone.
-    #[cold]
+    /// Drops all lists that have gone. As many as have stayed are added before the next time.
     fn purge(&mut self) {
         let Lists { lists, heap, by_duration, .. } = self;
         lists.retain(|_, list| list.made != GONE);
@@ -344,7 +332,7 @@ impl<P> Lists<P> {
         heap.retain(|Reverse((queued, index))| {
             lists.get(*index as usize).is_some_and(|list| list.queued == *queued)
         });
-        self.gone = 0;
+        self.purge_at = KEPT_TIMER_LISTS.max(2 * self.lists.len());
     }
 
     /// Takes a timer out of its list, to be armed anew. Returns the list.

@@ -99,7 +99,7 @@ impl Ends {
 pub(crate) struct Places<P> {
     timers: Vec<Timer<P>>,
     free: u32,
-    len: usize,
+    len: u32,
     refed: usize,
 }
 
@@ -111,7 +111,7 @@ impl<P> Default for Places<P> {
 
 impl<P> Places<P> {
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     pub(crate) fn refed(&self) -> usize {
