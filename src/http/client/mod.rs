@@ -82,8 +82,8 @@ impl Client {
     }
 
     /// Sends a request when there is a socket for it, and returns the response when its head has
-    /// arrived. The URI is absolute: `http://host:port/path?query`; a `Host` header is added.
-    /// Node: `http.request`.
+    /// arrived. The URI is absolute, without a user: `http://host:port/path?query`; a `Host` header
+    /// is added. Node: `http.request`.
     ///
     /// The context is that of this call, wherever the future is polled. The body is polled in the
     /// request's resource; a panic of it is an error. The connection it was sent on lies among the
@@ -96,8 +96,8 @@ impl Client {
     /// Dropping the future cancels the request and closes its connection.
     ///
     /// # Errors
-    /// The URI is not absolute or not `http`; the host is unknown or cannot be reached; the
-    /// exchange breaks off. See [`Error`].
+    /// The URI is not absolute or not `http`, names a user or no possible port; the host is unknown
+    /// or cannot be reached; the exchange breaks off. See [`Error`].
     ///
     /// # Panics
     /// The future panics outside of a runtime.

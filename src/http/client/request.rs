@@ -116,9 +116,9 @@ fn prepare(head: &mut Parts, keep_alive: bool) -> Result<String, Cause> {
     if head.method == Method::CONNECT {
         return Err(Cause::Refused("tunnels are not for a client that pools connections"));
     }
-    let host = format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80));
+    let host = host_and_port(authority)?;
     if !head.headers.contains_key(HOST) {
-        let name = HeaderValue::from_str(without_user(authority));
+        let name = HeaderValue::from_str(authority.as_str());
         let name = name.map_err(|_| Cause::Refused("the URI's host is no header value"))?;
         head.headers.insert(HOST, name);
     }
@@ -130,7 +130,16 @@ fn prepare(head: &mut Parts, keep_alive: bool) -> Result<String, Cause> {
     Ok(host)
 }
 
-fn without_user(authority: &Authority) -> &str {
-    let text = authority.as_str();
-    text.rsplit_once('@').map_or(text, |(_user, host)| host)
+/// `host:port` of a server, as the pool names it.
+fn host_and_port(authority: &Authority) -> Result<String, Cause> {
+    if authority.as_str().contains('@') {
+        return Err(Cause::Refused("the URI names a user: send an authorization header instead"));
+    }
+    let host = authority.host();
+    let port = match authority.as_str()[host.len()..].trim_start_matches(':') {
+        "" => Ok(80),
+        port => port.parse::<u16>(),
+    };
+    let port = port.map_err(|_| Cause::Refused("the port is no number up to 65535"))?;
+    Ok(format!("{}:{port}", host.to_ascii_lowercase()))
 }
