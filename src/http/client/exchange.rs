@@ -76,8 +76,10 @@ impl fmt::Debug for Part {
 pub(super) struct RequestBody {
     /// Both are there until the body has ended.
     part: Option<Part>,
-    body: Option<Pin<Box<dyn Body<Data = Bytes, Error = BoxError>>>>,
+    body: Option<Pin<Box<DynBody>>>,
 }
+
+type DynBody = dyn Body<Data = Bytes, Error = BoxError>;
 
 impl RequestBody {
     pub(super) fn new<B>(body: B) -> RequestBody
@@ -91,6 +93,15 @@ impl RequestBody {
     /// It is sent as a part of this request.
     pub(super) fn set_part(&mut self, part: Part) {
         self.part = Some(part);
+    }
+
+    /// Asks the body while there is one.
+    fn ask<R>(&self, question: impl FnOnce(&DynBody) -> R) -> Option<R> {
+        let body = self.body.as_ref()?;
+        Some(match &self.part {
+            Some(part) => part.run_silent(|| question(body)),
+            None => question(body),
+        })
     }
 
     fn end(&mut self) {
@@ -132,11 +143,11 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(|body| body.is_end_stream())
+        self.ask(|body| body.is_end_stream()).unwrap_or(true)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or(SizeHint::with_exact(0), |body| body.size_hint())
+        self.ask(|body| body.size_hint()).unwrap_or(SizeHint::with_exact(0))
     }
 }
 
