@@ -22,23 +22,28 @@ pub(super) async fn connect(permit: Permit) -> io::Result<Lease> {
     let _ = stream.set_nodelay(true);
     let connection = Rc::new(Connection::new(host, stream.pooled()));
     let (sender, driver) = http1::handshake(stream).await.map_err(io::Error::other)?;
-    let driven = drive(driver, connection.clone(), permit);
+    let driven = drive(permit, Driven(connection.clone()), driver);
     drop(TaskBuilder::new().name("http client connection").detached(true).spawn(driven));
     Ok(Lease::new(connection, sender))
 }
 
+/// The driver's hold on its connection: however the driver ends, also with its runtime, nobody gets
+/// the connection again.
+struct Driven(Rc<Connection>);
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// Runs a connection to its end. What goes wrong is told to the request that it goes wrong for.
-async fn drive(
-    driver: http1::Connection<TcpStream, RequestBody>,
-    connection: Rc<Connection>,
-    _permit: Permit,
-) {
+async fn drive(_permit: Permit, driven: Driven, driver: http1::Connection<TcpStream, RequestBody>) {
     let mut driver = pin!(driver);
     poll_fn(|cx| {
         let polled = driver.as_mut().poll(cx);
-        connection.settle(cx);
+        driven.0.settle(cx);
         polled.map(|_told| ())
     })
     .await;
-    connection.end();
 }

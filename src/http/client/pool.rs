@@ -39,9 +39,10 @@ impl Pool {
     /// The sockets to one address, and those who wait for one.
     pub(super) fn host(&self, name: &str) -> Rc<Host> {
         let mut hosts = self.hosts.borrow_mut();
-        // Hosts nobody talks to any more are forgotten when another one comes.
+        // Hosts nobody talks to any more are forgotten when another one comes. A request that is
+        // about to be sent again holds its host without a socket.
         if !hosts.contains_key(name) {
-            hosts.retain(|_, host| host.open.get() > 0);
+            hosts.retain(|_, host| host.open.get() > 0 || Rc::strong_count(host) > 1);
         }
         let new = || {
             let (name, limits) = (name.to_owned(), self.limits.clone());
