@@ -7,6 +7,7 @@ mod client;
 mod example;
 mod flow;
 mod panics;
+mod pooling;
 mod program;
 mod requests;
 mod stop;

@@ -23,23 +23,23 @@ fn user() -> String {
     USER.with(|user| user.map_or("-", |user| &**user).to_owned())
 }
 
-fn get(address: SocketAddr, path: &str) -> Request<String> {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Request<String> {
     Request::get(format!("http://{address}{path}")).body(String::new()).expect("a request")
 }
 
-fn socket(response: &Response<ResponseBody>) -> PooledSocket {
+pub(crate) fn socket(response: &Response<ResponseBody>) -> PooledSocket {
     response.extensions().get::<PooledSocket>().expect("every response has one").clone()
 }
 
 /// Reads the response to its end, and lets the connection go back to the pool.
-async fn finish(response: Response<ResponseBody>) -> Bytes {
+pub(crate) async fn finish(response: Response<ResponseBody>) -> Bytes {
     let bytes = response.into_body().bytes().await.expect("a whole body");
     time::sleep(std::time::Duration::from_millis(1)).await;
     bytes
 }
 
 /// A server by hand: what it says on each connection, then it closes.
-async fn scripted(answers: &'static [&'static str]) -> (SocketAddr, Rc<Cell<usize>>) {
+pub(crate) async fn scripted(answers: &'static [&'static str]) -> (SocketAddr, Rc<Cell<usize>>) {
     let (listener, address) = listen().await;
     let accepted = Rc::new(Cell::new(0));
     let count = accepted.clone();
@@ -55,7 +55,7 @@ async fn scripted(answers: &'static [&'static str]) -> (SocketAddr, Rc<Cell<usiz
     (address, accepted)
 }
 
-const KEPT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+pub(crate) const KEPT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 #[test]
 fn a_kept_socket_is_a_new_resource_in_each_request() {
@@ -268,7 +268,7 @@ fn idle_sockets_keep_no_loop_alive_and_are_closed_in_time() {
 }
 
 /// A connection, and its request read.
-async fn one(listener: &TcpListener) -> TcpStream {
+pub(crate) async fn one(listener: &TcpListener) -> TcpStream {
     let (mut stream, _) = listener.accept().await.expect("a connection");
     stream.read(&mut [0; 1000]).await.expect("a request");
     stream
