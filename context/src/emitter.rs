@@ -67,6 +67,12 @@ enum Body<A: ?Sized> {
 
 type Once<A> = Box<dyn FnOnce(&A)>;
 
+impl<A: ?Sized> Body<A> {
+    fn once(listener: impl FnOnce(&A) + 'static) -> Self {
+        Body::Once(Cell::new(Some(Box::new(listener))))
+    }
+}
+
 /// Names a listener of an emitter, for [`EventEmitter::off`].
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(u64);
@@ -97,8 +103,12 @@ impl<E: Eq + Hash, A: ?Sized> EventEmitter<E, A> {
 
     /// Calls `listener` at the next emit of the event only. It is removed just before its call.
     pub fn once(&self, event: E, listener: impl FnOnce(&A) + 'static) -> ListenerId {
-        let body = Body::Once(Cell::new(Some(Box::new(listener))));
-        self.add(event, body, End::Back)
+        self.add(event, Body::once(listener), End::Back)
+    }
+
+    /// [`once`](Self::once), before the listeners there are: Node's `prependOnceListener`.
+    pub fn prepend_once(&self, event: E, listener: impl FnOnce(&A) + 'static) -> ListenerId {
+        self.add(event, Body::once(listener), End::Front)
     }
 
     /// [`on`](Self::on) with a listener that runs in the context of this call. It makes a

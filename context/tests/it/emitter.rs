@@ -26,9 +26,10 @@ fn listeners_are_called_in_order() {
     emitter.on("a", notes(&journal, "1"));
     emitter.once("a", notes(&journal, "once"));
     emitter.prepend("a", notes(&journal, "0"));
+    emitter.prepend_once("a", notes(&journal, "first"));
     emitter.on("b", notes(&journal, "b"));
     assert!(emitter.emit("a", &()) && emitter.emit("a", &()));
-    assert_eq!(journal.take(), ["0", "1", "once", "0", "1"]);
+    assert_eq!(journal.take(), ["first", "0", "1", "once", "0", "1"]);
     assert_eq!((emitter.listener_count("a"), emitter.listener_count("c")), (2, 0));
 }
 
