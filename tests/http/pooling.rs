@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -12,10 +13,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::{Request, Uri};
-use lunation::channels::HTTP_CLIENT_REQUEST_START;
+use lunation::channels::{
+    ClientMessage, HTTP_CLIENT_REQUEST_CREATED, HTTP_CLIENT_REQUEST_ERROR,
+    HTTP_CLIENT_REQUEST_START, HTTP_CLIENT_RESPONSE_FINISH,
+};
+use lunation::diagnostics_channel::Channel;
 use lunation::http::Client;
 use lunation::net::TcpStream;
-use lunation::{Runtime, execution_async_resource, spawn, time};
+use lunation::{AsyncLocalStorage, Runtime, UnhandledPanic, execution_async_resource, spawn, time};
 
 use crate::requests::{KEPT, finish, get, one, scripted, socket};
 use crate::support::{listen, run, start, text};
@@ -369,4 +374,73 @@ fn a_head_that_is_too_large_is_an_error() {
         let text = error.to_string();
         assert!(text.contains("message head is too large"), "{text}");
     });
+}
+
+#[test]
+fn channels_tell_of_a_failed_request_in_the_context_of_its_call() {
+    static CALL: AsyncLocalStorage<&str> = AsyncLocalStorage::new();
+    let journal = Rc::new(RefCell::new(Vec::new()));
+    let channels =
+        [&HTTP_CLIENT_REQUEST_CREATED, &HTTP_CLIENT_REQUEST_START, &HTTP_CLIENT_REQUEST_ERROR];
+    let _noting = channels.map(|channel| {
+        let journal = journal.clone();
+        channel.subscribe(move |message: &ClientMessage, name| {
+            assert_eq!(message.resource.is_some(), name == "http.client.request.start");
+            let (path, call) = (message.uri.path(), CALL.cloned().unwrap_or("-"));
+            let error = message.error.as_deref().map_or("", |_| " failed");
+            journal.borrow_mut().push(format!("{name} {path}{error} @{call}"));
+        })
+    });
+    run(async {
+        let (address, _) = scripted(&[""]).await;
+        let client = Client::new();
+        let broken = CALL.run("broken", || client.request(get(address, "/broken")));
+        let request = Request::get("/refused").body(String::new()).expect("a request");
+        let refused = CALL.run("refused", || client.request(request));
+        refused.await.expect_err("it has no host");
+        broken.await.expect_err("it is closed");
+    });
+    let expected = [
+        "http.client.request.created /broken @broken",
+        "http.client.request.created /refused @refused",
+        "http.client.request.error /refused failed @refused",
+        "http.client.request.start /broken @broken",
+        "http.client.request.error /broken failed @broken",
+    ];
+    assert_eq!(*journal.borrow(), expected);
+}
+
+#[test]
+fn a_subscriber_that_panics_harms_no_request() {
+    let panics = |channel: &'static Channel<ClientMessage>| {
+        channel.subscribe(|_, name| resume_unwind(Box::new(name)))
+    };
+    let _panicking = [
+        panics(&HTTP_CLIENT_REQUEST_CREATED),
+        panics(&HTTP_CLIENT_REQUEST_START),
+        panics(&HTTP_CLIENT_REQUEST_ERROR),
+        panics(&HTTP_CLIENT_RESPONSE_FINISH),
+    ];
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let reports = told.clone();
+    let builder = Runtime::builder().on_unhandled(move |failure| {
+        reports.borrow_mut().push(format!("{} {}", failure.message(), failure.kind()));
+        UnhandledPanic::Continue
+    });
+    builder.build().expect("a runtime").block_on(async {
+        let (address, _) = scripted(&[KEPT, ""]).await;
+        let client = Client::new();
+        let response = client.request(get(address, "/")).await.expect("a response");
+        assert_eq!(finish(response).await, "ok");
+        client.request(get(address, "/")).await.expect_err("it is closed");
+    });
+    let expected = [
+        "http.client.request.created ROOT",
+        "http.client.request.start HTTPCLIENTREQUEST",
+        "http.client.response.finish HTTPCLIENTREQUEST",
+        "http.client.request.created ROOT",
+        "http.client.request.start HTTPCLIENTREQUEST",
+        "http.client.request.error ROOT",
+    ];
+    assert_eq!(*told.borrow(), expected);
 }

@@ -8,7 +8,8 @@ use lunation::channels::{
 use lunation::diagnostics_channel::{Channel, Subscription};
 use lunation::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use lunation::{
-    AsyncLocalStorage, ResourceRef, Runtime, execution_async_id, set_interval, set_timeout, spawn,
+    AsyncLocalStorage, Completion, ResourceKind, ResourceRef, Runtime, UnhandledPanic,
+    execution_async_id, set_interval, set_timeout, spawn,
 };
 use std::panic::resume_unwind;
 use std::time::Duration;
@@ -151,4 +152,62 @@ fn listening_is_traced_with_its_result_or_error() {
         TcpListener::bind(taken).await.expect_err("it is taken");
     });
     assert_eq!(journal.take(), "end:TCPSERVERWRAP error end:-");
+}
+
+/// A subscriber that panics with the name of its channel.
+fn panics<M>(channel: &'static Channel<M>) -> Subscription {
+    channel.subscribe(|_, name| resume_unwind(Box::new(name)))
+}
+
+#[test]
+fn a_subscriber_that_panics_harms_nobody() {
+    let journal = Journal::default();
+    let reports = journal.clone();
+    let builder = Runtime::builder().on_unhandled(move |failure| {
+        reports.add(format_args!("{}:{}", failure.message(), failure.kind()));
+        UnhandledPanic::Continue
+    });
+    let runtime = builder.build().expect("a runtime");
+    let _subscriptions = [
+        panics(&TASK_SPAWN),
+        panics(&TASK_COMPLETE),
+        panics(&TASK_PANIC),
+        panics(&TASK_ABORT),
+        panics(&TIMER_START),
+        panics(&TIMER_FIRE),
+        panics(&TIMER_CLEAR),
+        panics(&NET_CLIENT_SOCKET),
+        panics(&UDP_SOCKET),
+        panics(NET_SERVER_LISTEN.start()),
+    ];
+    runtime.block_on(async {
+        assert_eq!(spawn(async { 1 }).await.expect("it completes"), 1);
+        let failed = spawn(async { resume_unwind(Box::new("bug")) });
+        let failed: Result<(), _> = failed.await;
+        assert!(failed.expect_err("it panics").is_panic());
+        let stuck = spawn(std::future::pending::<()>());
+        stuck.abort();
+        assert!(stuck.await.expect_err("it is aborted").is_cancelled());
+        assert_eq!(
+            journal.take(),
+            "task.spawn:ROOT task.complete:TASK task.spawn:ROOT task.panic:TASK task.spawn:ROOT \
+             task.abort:TASK"
+        );
+        set_timeout(Duration::from_secs(60), || {}).clear();
+        let (fired, fires) = Completion::new(ResourceKind::from("FIRED"));
+        set_timeout(Duration::from_millis(1), move || fires.complete(()));
+        fired.await.expect("it fires");
+        assert_eq!(
+            journal.take(),
+            "timer.start:ROOT timer.clear:ROOT timer.start:ROOT timer.fire:Timeout"
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        TcpStream::connect(address).await.expect("somebody listens");
+        UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+        assert_eq!(
+            journal.take(),
+            "tracing:net.server.listen:start:ROOT net.client.socket:ROOT udp.socket:ROOT"
+        );
+    });
 }
