@@ -219,3 +219,25 @@ fn a_sleep_may_be_dropped_on_another_thread() {
     });
     assert_eq!(runtime.metrics().live_timers, 0);
 }
+
+#[test]
+fn what_is_beyond_all_times_does_not_come() {
+    paused().block_on(async {
+        let start = time::now();
+        let mut never = time::interval(Duration::MAX);
+        assert_eq!(never.tick().await, start);
+        assert!(time::timeout(ms(5), never.tick()).await.is_err());
+        assert_eq!(time::now() - start, ms(5));
+    });
+}
+
+#[test]
+fn the_clock_has_an_end() {
+    paused().block_on(async {
+        let start = time::now();
+        time::advance(Duration::MAX);
+        time::advance(ms(1));
+        assert_eq!(time::now() - start, ms(u64::MAX));
+        time::sleep(Duration::MAX).await;
+    });
+}
