@@ -1,7 +1,8 @@
 //! The virtual clock, sleeps, timeouts and intervals.
 
 use crate::support::{Journal, message, paused};
-use lunation::{Runtime, spawn, time};
+use lunation::timers::promises;
+use lunation::{AbortSignal, Runtime, spawn, time};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Waker};
@@ -240,4 +241,18 @@ fn the_clock_has_an_end() {
         assert_eq!(time::now() - start, ms(u64::MAX));
         time::sleep(Duration::MAX).await;
     });
+}
+
+/// Main is not lost while something can wake it, even if that would let `run_to_idle` end.
+#[test]
+fn main_may_wait_for_what_keeps_no_loop_alive() {
+    let journal = Journal::default();
+    paused().block_on(async {
+        let start = time::now();
+        AbortSignal::timeout(ms(5)).until_aborted().await;
+        journal.add((time::now() - start).as_millis());
+        promises::set_immediate(()).unref().await;
+        journal.add("immediate");
+    });
+    assert_eq!(journal.take(), "5 immediate");
 }
