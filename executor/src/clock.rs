@@ -90,10 +90,11 @@ impl Clock {
         ms
     }
 
-    /// Moves a virtual clock on. False, and nothing done, for a real one.
+    /// Moves a virtual clock on, at most to its end: what timers and an `Instant` can count. False,
+    /// and nothing done, for a real one.
     pub(crate) fn advance(&self, by: Duration) -> bool {
         let Some(elapsed) = self.elapsed.get() else { return false };
-        self.elapsed.set(Some(elapsed.saturating_add(by)));
+        self.elapsed.set(Some(elapsed.saturating_add(by).min(Duration::from_millis(Millis::MAX))));
         true
     }
 }

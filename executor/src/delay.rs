@@ -74,7 +74,8 @@ pub struct EventLoopDelay {
 }
 
 impl EventLoopDelay {
-    /// Begins to record; the running turn counts from here. False if it records already.
+    /// Begins to record, with the running turn: from here on, or all of it if the loop's time is
+    /// measured already. False if it records already, or the runtime has ended.
     pub fn enable(&self) -> bool {
         let Some(event_loop) = self.event_loop.upgrade() else { return false };
         let begins = !self.enabled.replace(true);
@@ -84,7 +85,7 @@ impl EventLoopDelay {
         begins
     }
 
-    /// Ceases to record. False if it does not record.
+    /// Ceases to record. False if it does not record, or the runtime has ended.
     pub fn disable(&self) -> bool {
         let Some(event_loop) = self.event_loop.upgrade() else { return false };
         let ends = self.enabled.replace(false);

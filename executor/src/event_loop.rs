@@ -377,4 +377,13 @@ impl EventLoop {
             || self.reactor.has_yielded()
             || self.core.keep_alive.load(Ordering::Acquire) > 0
     }
+
+    /// Whether nothing can run any more, not even what keeps no loop alive: unref'd timers,
+    /// immediates and sources. Looks at every source, but only where nothing else is left.
+    pub(crate) fn is_lost(&self) -> bool {
+        !(self.is_alive()
+            || self.is_ready()
+            || self.next_expiry().is_some()
+            || self.reactor.sources().iter().any(|source| !source.waits.is_empty()))
+    }
 }

@@ -21,6 +21,7 @@ pub(crate) struct Gauge {
     on: Cell<bool>,
     /// When the utilization was asked for first.
     since: Cell<Option<Duration>>,
+    /// Time asleep since then.
     idle: Cell<Duration>,
     awake_since: Cell<Duration>,
     monitors: RefCell<Vec<Rc<dyn Record>>>,
@@ -52,6 +53,8 @@ impl Gauge {
         let now = clock.elapsed();
         let Some(since) = self.since.get() else {
             self.since.set(Some(now));
+            // A monitor may have measured before.
+            self.idle.set(Duration::ZERO);
             self.turn_on(now);
             return (Duration::ZERO, Duration::ZERO);
         };

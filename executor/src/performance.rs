@@ -20,7 +20,7 @@ pub struct EventLoopUtilization {
 
 impl EventLoopUtilization {
     fn new(idle: Duration, active: Duration) -> EventLoopUtilization {
-        let whole = (idle + active).as_secs_f64();
+        let whole = idle.saturating_add(active).as_secs_f64();
         let utilization = if whole > 0.0 { active.as_secs_f64() / whole } else { 0.0 };
         EventLoopUtilization { idle, active, utilization }
     }

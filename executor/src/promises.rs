@@ -332,6 +332,8 @@ impl<R: Clone> Stream for Interval<R> {
     type Item = R;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<R>> {
+        // First: a foreign waker may do anything when it is cloned, such as to abort.
+        let waker = context.waker().clone();
         let ticks = &self.ticks;
         if let Some(due) = ticks.due.get().checked_sub(1) {
             ticks.due.set(due);
@@ -340,7 +342,6 @@ impl<R: Clone> Stream for Interval<R> {
         if ticks.aborted.get() {
             return Poll::Ready(ticks.error.take());
         }
-        let waker = context.waker().clone();
         let old = ticks.waker.replace(Some(waker));
         drop(old);
         Poll::Pending

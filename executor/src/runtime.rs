@@ -85,7 +85,7 @@ impl Runtime {
         event_loop.core.drain();
         event_loop.run_timers();
         while !event_loop.core.budget.is_stopped() {
-            if event_loop.clock.is_virtual() && !event_loop.is_alive() {
+            if event_loop.clock.is_virtual() && event_loop.is_lost() {
                 panic!("{}", self.deadlock());
             }
             event_loop.turn(Turn::Wait).unwrap_or_else(|error| selector_failed(&error));
@@ -172,14 +172,15 @@ impl Runtime {
     }
 
     /// When the loop has something to do next, for a host that decides how long to sleep: now if
-    /// anything can run, else when the next timer is due. None if only I/O or other threads can
-    /// wake it: see [`Runtime::as_raw_fd`].
+    /// anything can run, else when the next timer is due, or a server that ran out of descriptors
+    /// tries again. None if only I/O or other threads can wake it: see [`Runtime::as_raw_fd`].
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.event_loop.is_ready() {
             return Some(self.event_loop.clock.now());
         }
-        let expiry = self.event_loop.next_expiry()?;
-        self.event_loop.clock.instant(expiry)
+        let clock = &self.event_loop.clock;
+        let timer = self.event_loop.next_expiry().and_then(|expiry| clock.instant(expiry));
+        timer.into_iter().chain(self.event_loop.reactor.next_rearm()).min()
     }
 
     /// Whether ticks or microtasks wait: then a host calls [`Runtime::turn`] before it sleeps.

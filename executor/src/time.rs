@@ -304,8 +304,13 @@ impl Interval {
             return Poll::Pending;
         }
         let due = self.next;
-        self.next = due + self.period;
-        self.sleep.as_mut().reset(self.next);
+        match due.checked_add(self.period) {
+            Some(next) => {
+                self.next = next;
+                self.sleep.as_mut().reset(next);
+            }
+            None => self.sleep.set(sleep(Duration::MAX)),
+        }
         Poll::Ready(due)
     }
 

@@ -50,7 +50,7 @@ impl<S: Source> Registration<S> {
     }
 
     /// Lets `run_to_idle` end although an operation waits for this source. Node's equivalent:
-    /// `handle.unref()`. Nothing happens off its thread.
+    /// `handle.unref()`. Nothing happens outside of its runtime.
     pub fn unref(&self) -> &Self {
         self.io.set_ref(false);
         self

@@ -2,8 +2,9 @@
 
 use crate::support::{Journal, paused, script};
 use lunation::{
-    AsyncLocalStorage, Runtime, Timeout, clear_immediate, clear_timeout, next_tick,
-    refreshable_timeout, set_immediate, set_interval, set_timeout, time,
+    AsyncHooks, AsyncId, AsyncLocalStorage, ResourceKind, ResourceRef, Runtime, Timeout,
+    clear_immediate, clear_timeout, create_hook, next_tick, refreshable_timeout, set_immediate,
+    set_interval, set_timeout, time,
 };
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -204,4 +205,42 @@ fn the_end_of_a_runtime_drops_closures_in_their_contexts() {
     });
     drop(runtime);
     assert_eq!(journal.take(), "task=s tick=k immediate=i timer=t");
+}
+
+/// A refresh makes a resource; the hook that hears of it may clear the timer, or refresh it itself.
+#[test]
+fn a_refresh_does_not_undo_what_an_init_hook_does() {
+    type Act = Cell<Option<Box<dyn FnOnce()>>>;
+    struct Hooks(Journal, Act);
+    impl AsyncHooks for Hooks {
+        fn init(&self, _: AsyncId, _: ResourceKind, _: AsyncId, _: &ResourceRef) {
+            self.0.add("init");
+            if let Some(act) = self.1.take() {
+                act();
+            }
+        }
+        fn destroy(&self, _: AsyncId) {
+            self.0.add("destroy");
+        }
+    }
+    let during_refresh = |act: fn(&Timeout)| {
+        let (journal, runtime) = (Journal::default(), paused());
+        let timer = runtime.enter(|| refreshable_timeout(ms(1), journal.adds("fired")));
+        runtime.run_to_idle();
+        let acting = timer.clone();
+        let act = Cell::new(Some(Box::new(move || act(&acting)) as Box<dyn FnOnce()>));
+        let hook = create_hook(Hooks(journal.clone(), act));
+        runtime.enter(|| {
+            hook.enable();
+            timer.refresh();
+            journal.add(runtime.metrics().live_timers);
+        });
+        runtime.run_to_idle();
+        hook.disable();
+        journal.take()
+    };
+    assert_eq!(during_refresh(Timeout::clear), "fired init 0 destroy");
+    // What a hook makes is silent: only the resource that was made in vain is heard of.
+    let again = during_refresh(|timer| _ = timer.refresh());
+    assert_eq!(again, "fired init 1 destroy fired");
 }

@@ -1,7 +1,8 @@
 //! The virtual clock, sleeps, timeouts and intervals.
 
 use crate::support::{Journal, message, paused};
-use lunation::{Runtime, spawn, time};
+use lunation::timers::promises;
+use lunation::{AbortSignal, Runtime, spawn, time};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Waker};
@@ -218,4 +219,40 @@ fn a_sleep_may_be_dropped_on_another_thread() {
         lunation::yield_now().await;
     });
     assert_eq!(runtime.metrics().live_timers, 0);
+}
+
+#[test]
+fn what_is_beyond_all_times_does_not_come() {
+    paused().block_on(async {
+        let start = time::now();
+        let mut never = time::interval(Duration::MAX);
+        assert_eq!(never.tick().await, start);
+        assert!(time::timeout(ms(5), never.tick()).await.is_err());
+        assert_eq!(time::now() - start, ms(5));
+    });
+}
+
+#[test]
+fn the_clock_has_an_end() {
+    paused().block_on(async {
+        let start = time::now();
+        time::advance(Duration::MAX);
+        time::advance(ms(1));
+        assert_eq!(time::now() - start, ms(u64::MAX));
+        time::sleep(Duration::MAX).await;
+    });
+}
+
+/// Main is not lost while something can wake it, even if that would let `run_to_idle` end.
+#[test]
+fn main_may_wait_for_what_keeps_no_loop_alive() {
+    let journal = Journal::default();
+    paused().block_on(async {
+        let start = time::now();
+        AbortSignal::timeout(ms(5)).until_aborted().await;
+        journal.add((time::now() - start).as_millis());
+        promises::set_immediate(()).unref().await;
+        journal.add("immediate");
+    });
+    assert_eq!(journal.take(), "5 immediate");
 }

@@ -299,3 +299,24 @@ fn a_handler_of_warnings_that_panics_or_warns_ends_somewhere() {
     runtime.run_to_idle();
     assert_eq!(journal.take(), "First");
 }
+
+/// What was queued behind a panic that leaves the loop waits for the next run.
+#[test]
+fn nothing_runs_between_a_propagated_panic_and_the_end_of_the_run() {
+    let journal = Journal::default();
+    let propagate = Runtime::builder().on_unhandled(|_| UnhandledPanic::Propagate);
+    let runtime = propagate.build().expect("a runtime");
+    runtime.enter(|| {
+        let (queued, journal) = (journal.clone(), journal.clone());
+        set_immediate(move || {
+            next_tick(queued.adds("tick"));
+            queue_microtask(queued.adds("microtask"));
+            panic!("a bug");
+        });
+        set_immediate(journal.adds("immediate"));
+    });
+    assert!(catch_unwind(AssertUnwindSafe(|| runtime.run_to_idle())).is_err());
+    journal.add("left");
+    runtime.run_to_idle();
+    assert_eq!(journal.take(), "left tick microtask immediate");
+}

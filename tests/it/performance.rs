@@ -141,3 +141,25 @@ fn a_monitor_outlives_its_runtime() {
     assert_eq!((delay.count(), delay.enable()), (1, false));
     assert_eq!(format!("{delay:?}"), "EventLoopDelay { enabled: true, count: 1 }");
 }
+
+/// A monitor measures too: what the loop slept before somebody asked for its utilization is not
+/// part of the answer.
+#[test]
+fn utilization_begins_with_the_first_question() {
+    paused().block_on(async {
+        let delay = monitor_event_loop_delay();
+        delay.enable();
+        time::sleep(ms(100)).await;
+        assert_eq!(split(&event_loop_utilization(None)), (0, 0, 0.0));
+        time::advance(ms(30));
+        assert_eq!(split(&event_loop_utilization(None)), (0, 30, 1.0));
+    });
+}
+
+#[test]
+fn utilization_of_any_times_is_a_number() {
+    let mut endless = EventLoopUtilization::default();
+    (endless.idle, endless.active) = (Duration::MAX, Duration::MAX);
+    let since = endless.since(&EventLoopUtilization::default());
+    assert_eq!((since.idle, since.utilization), (Duration::MAX, 1.0));
+}

@@ -3,7 +3,8 @@
 use crate::support::{HookEvents, Journal, paused};
 use lunation::timers::promises;
 use lunation::{
-    AbortController, AsyncLocalStorage, JoinHandle, create_hook, scheduler, spawn, time, timers,
+    AbortController, AsyncHooks, AsyncId, AsyncLocalStorage, JoinHandle, ResourceKind, ResourceRef,
+    create_hook, scheduler, spawn, time, timers,
 };
 use std::time::Duration;
 
@@ -108,4 +109,37 @@ fn unrefed_they_come_only_if_the_loop_lives() {
         assert!(task.is_finished());
     });
     assert_eq!(journal.take(), "beat");
+}
+
+/// The timers begin with an init event, whose hook may abort the signal.
+#[test]
+fn an_abort_in_an_init_hook_is_not_missed() {
+    struct Aborts(AbortController);
+    impl AsyncHooks for Aborts {
+        fn init(&self, _: AsyncId, _: ResourceKind, _: AsyncId, _: &ResourceRef) {
+            self.0.abort();
+        }
+    }
+    fn aborted_by_a_hook<R>(make: impl FnOnce(promises::WithSignal<'_>) -> R) -> R {
+        let controller = AbortController::new();
+        let signal = controller.signal();
+        let hook = create_hook(Aborts(controller));
+        hook.enable();
+        let made = make(promises::with_signal(&signal));
+        hook.disable();
+        assert_eq!(signal.listener_count(), 0);
+        made
+    }
+    let runtime = paused();
+    runtime.block_on(async {
+        let start = time::now();
+        let timeout = aborted_by_a_hook(|with| with.set_timeout(HOUR, ()));
+        let mut beats = aborted_by_a_hook(|with| with.set_interval(HOUR, ()));
+        assert_eq!(runtime.metrics().live_timers, 0);
+        assert!(timeout.await.is_err());
+        assert!(beats.next().await.expect("the error").is_err());
+        assert!(beats.next().await.is_none());
+        assert!(aborted_by_a_hook(|with| with.set_immediate(())).await.is_err());
+        assert_eq!(time::now(), start);
+    });
 }

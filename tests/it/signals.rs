@@ -1,8 +1,9 @@
 //! Signals. Raising one concerns the whole process: this is the only test file that does.
 
-use crate::support::{HookEvents, Journal};
+use crate::support::{HookEvents, Journal, paused};
 use lunation::signal::{self, SignalKind, signal};
 use lunation::{Runtime, create_hook, spawn, time, yield_now};
+use std::future::poll_fn;
 use std::time::Duration;
 
 #[test]
@@ -75,4 +76,27 @@ fn what_cannot_be_listened_to_is_an_error_that_names_it() {
                     listen to signal 127: Invalid argument (os error 22); \
                     listen to signal 4000: there is no such signal;";
     assert_eq!(journal.take(), expected);
+}
+
+/// A virtual clock does not take main for lost while a source can wake it.
+#[test]
+fn main_may_wait_for_a_signal_with_a_virtual_clock() {
+    let (journal, runtime) = (Journal::default(), paused());
+    runtime.block_on(async {
+        let kind = SignalKind::window_change();
+        let mut changes = signal(kind).expect("a listener");
+        let mut raised = false;
+        poll_fn(|context| {
+            let received = changes.poll_recv(context);
+            if !std::mem::replace(&mut raised, true) {
+                journal.add(received.is_pending());
+                signal_hook::low_level::raise(kind.as_raw_value()).expect("a signal");
+            }
+            received
+        })
+        .await
+        .expect("a signal");
+        journal.add("received");
+    });
+    assert_eq!(journal.take(), "true received");
 }

@@ -16,16 +16,8 @@ impl AbortSignal {
     /// Cancel safe: dropping it takes its listener back.
     pub fn until_aborted(&self) -> UntilAborted {
         let promise = Promise::new();
-        let listener = match self.throw_if_aborted() {
-            Ok(()) => {
-                let promise = Rc::clone(&promise);
-                Some(self.listen(move |error| promise.settle(error.clone())))
-            }
-            Err(error) => {
-                promise.settle(error);
-                None
-            }
-        };
+        let aborted = Rc::clone(&promise);
+        let listener = self.listen(move |error| aborted.settle(error.clone()));
         UntilAborted { promise, _listener: listener }
     }
 
@@ -59,7 +51,7 @@ impl AbortSignal {
 #[must_use = "futures do nothing unless polled"]
 pub struct UntilAborted {
     promise: Rc<Promise<AbortError>>,
-    _listener: Option<AbortListener>,
+    _listener: AbortListener,
 }
 
 impl Future for UntilAborted {

@@ -205,8 +205,12 @@ impl AbortSignal {
         self.0.listeners.borrow().len()
     }
 
-    /// A listener of a signal that is not aborted.
+    /// A listener that is called at once if the signal is aborted already.
     pub(crate) fn listen(&self, listener: impl FnOnce(&AbortError) + 'static) -> AbortListener {
+        if let Some(error) = self.0.error.get() {
+            listener(error);
+            return AbortListener(None);
+        }
         let number = self.0.next_number();
         self.0.listeners.borrow_mut().insert(number, Box::new(listener));
         AbortListener(Some((self.clone(), number)))
@@ -291,7 +295,11 @@ impl fmt::Debug for AbortSignal {
 pub struct AbortListener(Option<(AbortSignal, u64)>);
 
 impl AbortListener {
-    /// Leaves the listener with its signal for good.
+    /// Leaves the listener with its signal for as long as that lives.
+    ///
+    /// The signal of a controller lives at least as long as that. One of [`AbortSignal::timeout`]
+    /// or [`AbortSignal::any`] ends with its last handle, and its listeners with it: keep one.
+    /// (Node keeps such a signal for its listeners.)
     pub fn detach(mut self) {
         self.0 = None;
     }

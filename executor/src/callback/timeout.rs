@@ -184,8 +184,13 @@ impl Timeout {
             State::Pending => self.0.arm(&event_loop),
             State::Running if self.0.reusable => self.0.arm(&event_loop),
             State::Fired if self.0.reusable => {
-                let resource = Rc::new(Resource::create(ResourceKind::Timeout, site));
-                let old = self.0.resource.replace(resource);
+                let resource = Resource::create(ResourceKind::Timeout, site);
+                // A hook that heard of it may have cleared or refreshed the timer: that counts.
+                if self.0.state.get() != State::Fired {
+                    resource.destroy();
+                    return self;
+                }
+                let old = self.0.resource.replace(Rc::new(resource));
                 drop(old);
                 self.0.state.set(State::Pending);
                 self.0.arm(&event_loop);

@@ -58,7 +58,7 @@ impl<F: Family> Listener<F> {
     }
 
     /// Lets `run_to_idle` end although somebody waits for a connection. Node's equivalent:
-    /// `server.unref()`. Nothing happens off its thread.
+    /// `server.unref()`. Nothing happens outside of its runtime.
     pub fn unref(&self) -> &Self {
         self.io.set_ref(false);
         self

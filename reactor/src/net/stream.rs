@@ -58,7 +58,7 @@ impl<F: Family> Stream<F> {
     }
 
     /// Lets `run_to_idle` end although an operation waits for this stream. Node's equivalent:
-    /// `socket.unref()`. Nothing happens off its thread.
+    /// `socket.unref()`. Nothing happens outside of its runtime.
     pub fn unref(&self) -> &Self {
         self.wire.io.set_ref(false);
         self

@@ -106,7 +106,7 @@ impl UdpSocket {
     }
 
     /// Lets `run_to_idle` end although an operation waits for this socket. Node's equivalent:
-    /// `socket.unref()`. Nothing happens off its thread.
+    /// `socket.unref()`. Nothing happens outside of its runtime.
     pub fn unref(&self) -> &Self {
         self.io.set_ref(false);
         self
