@@ -24,6 +24,7 @@ readonly EXCEPTIONS='
 discard_all @ executor/src/shutdown.rs$  a runtime ends
 ^symbol drop_(slow|in_place)<lunation_(reactor::reactor::Reactor|executor::(event_loop::EventLoop|task::queue::Core))[,>]  a loop ends
 ^symbol .*lunation_reactor::release::(Inbox|Released)  as for release.rs
+^symbol drop_(slow|in_place)<lunation_reactor::(source::Slot|state::Parts)[,>]  a source ends: its handle shares its state
 ^symbol (pop|push)<lunation_executor::task::queue::Message>$  as for inbox.rs
 ^symbol lunation_context::key::  as for key.rs
 '
