@@ -178,7 +178,7 @@ impl<S: Source> Io<S> {
         direction: Direction,
         attempt: impl FnMut(&S) -> io::Result<Outcome<T>>,
     ) -> Poll<io::Result<T>> {
-        self.poll_as(None, cx, direction, attempt)
+        self.poll_as(&mut { SHARED }, cx, direction, attempt)
     }
 
     /// The future that tries `attempt` until it does not block. Nothing is lost when it is
@@ -228,75 +228,92 @@ impl<S: Source> Io<S> {
         Ok(self.state.ready().concerning(interest))
     }
 
-    /// Tries `attempt` until it does not block. `ticket` is that of the future that asks.
+    /// Tries `attempt` until it does not block. `ticket` is that of the future that asks, or
+    /// [`SHARED`].
     #[inline]
     fn poll_as<T>(
         &self,
-        mut ticket: Option<&mut Ticket>,
+        ticket: &mut Ticket,
         cx: &mut Context<'_>,
         direction: Direction,
         mut attempt: impl FnMut(&S) -> io::Result<Outcome<T>>,
     ) -> Poll<io::Result<T>> {
-        let result = loop {
-            if !Reactor::is_current(self.runtime) {
-                break Err(strayed());
+        // Nearly always the first step is the last. Straight on, it keeps little in registers.
+        match self.step(ticket, cx.waker(), direction, &mut attempt) {
+            Some(polled) => polled,
+            None => self.poll_again(ticket, cx.waker(), direction, attempt),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn poll_again<T>(
+        &self,
+        ticket: &mut Ticket,
+        waker: &Waker,
+        direction: Direction,
+        mut attempt: impl FnMut(&S) -> io::Result<Outcome<T>>,
+    ) -> Poll<io::Result<T>> {
+        loop {
+            if let Some(polled) = self.step(ticket, waker, direction, &mut attempt) {
+                return polled;
             }
-            if !self.state.ready().has(direction) {
-                match self.wait(direction, ticket.as_deref_mut(), cx.waker()) {
-                    Some(true) => return Poll::Pending,
-                    Some(false) => continue,
-                    None => break Err(strayed()),
-                }
+        }
+    }
+
+    /// Waits, or tries `attempt` once; `None` if it is to be tried again.
+    #[inline(always)]
+    fn step<T>(
+        &self,
+        ticket: &mut Ticket,
+        waker: &Waker,
+        direction: Direction,
+        attempt: &mut impl FnMut(&S) -> io::Result<Outcome<T>>,
+    ) -> Option<Poll<io::Result<T>>> {
+        let result = if !Reactor::is_current(self.runtime) {
+            Err(strayed())
+        } else if !self.state.ready().has(direction) {
+            match self.wait(direction, ticket, waker) {
+                Some(true) => return Some(Poll::Pending),
+                Some(false) => return None,
+                None => Err(strayed()),
             }
-            if !budget::spend() {
-                self.put_off(cx.waker());
-                return Poll::Pending;
-            }
+        } else if !budget::spend() {
+            self.put_off(waker);
+            return Some(Poll::Pending);
+        } else {
             match attempt(self.get()) {
-                Ok(Outcome::Whole(value)) => break Ok(value),
+                Ok(Outcome::Whole(value)) => Ok(value),
                 Ok(Outcome::Short(value)) => {
                     self.note_short(direction);
-                    break Ok(value);
+                    Ok(value)
                 }
-                Ok(Outcome::Partial) => self.note_short(direction),
-                Err(error) => {
-                    if !self.note_error(direction, &error) {
-                        break Err(error);
-                    }
+                Ok(Outcome::Partial) => {
+                    self.note_short(direction);
+                    return None;
                 }
+                Err(error) if self.note_error(direction, &error) => return None,
+                Err(error) => Err(error),
             }
         };
         // Who was ready does not wait any more: an event takes all who wait for it.
-        if let Some(ticket) = ticket {
-            *ticket = NOBODY;
-        }
-        Poll::Ready(result)
+        *ticket = NOBODY;
+        Some(Poll::Ready(result))
     }
 
-    /// Lets who asks, a future by its ticket, wait until the source is ready. `false` if it has
-    /// become ready meanwhile; `None` when it has gone.
+    /// Lets who asks wait until the source is ready. `false` if it has become ready meanwhile;
+    /// `None` when it has gone.
     #[inline]
-    fn wait(
-        &self,
-        direction: Direction,
-        ticket: Option<&mut Ticket>,
-        waker: &Waker,
-    ) -> Option<bool> {
-        let ticket = match ticket {
-            Some(ticket) => {
-                if *ticket == NOBODY {
-                    *ticket = waiters::next_number();
-                }
-                *ticket
-            }
-            None => SHARED,
-        };
+    fn wait(&self, direction: Direction, ticket: &mut Ticket, waker: &Waker) -> Option<bool> {
+        if *ticket == NOBODY {
+            *ticket = waiters::next_number();
+        }
         // To hooks a wait to write is a request, which the reactor begins.
         let observed = direction == Direction::Write && hooks::enabled();
-        if !observed && self.state.place(direction).hold(ticket, waker) {
+        if !observed && self.state.place(direction).hold(*ticket, waker) {
             return Some(true);
         }
-        self.wait_anew(direction, ticket, waker)
+        self.wait_anew(direction, *ticket, waker)
     }
 
     #[inline(never)]
@@ -388,9 +405,10 @@ where
 {
     type Output = io::Result<T>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let Operation { io, direction, attempt, ticket } = self.get_mut();
-        io.poll_as(Some(ticket), cx, *direction, attempt)
+        io.poll_as(ticket, cx, *direction, attempt)
     }
 }
 
