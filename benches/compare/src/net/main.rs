@@ -441,10 +441,15 @@ impl Drop for Server {
     }
 }
 
-/// Thousands of connections need as many descriptors, in both processes.
+/// Thousands of connections need as many descriptors, in both processes: here for all servers that
+/// are compared at once.
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // What cannot be raised shows itself when a connection cannot be opened.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let more = maximum.map(|maximum| maximum.max(32_768));
+    // Only root may raise the maximum. What cannot be raised shows itself when a connection cannot
+    // be opened.
+    let _ = [more, maximum].into_iter().any(|limit| {
+        setrlimit(Resource::Nofile, Rlimit { current: limit, maximum: limit }).is_ok()
+    });
 }
