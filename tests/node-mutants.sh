@@ -65,8 +65,8 @@ mutant "a task resolves nothing" context/src/hooks.rs 'hooks.promise_resolve(id)
 mutant "before is told without after" context/src/hooks.rs 'hooks.after(id)' '()'
 
 mutant "one flush delivers one destroy" context/src/hooks.rs \
-    'emit("destroy", id, kind, &|hooks| hooks.destroy(id));' \
-    'emit("destroy", id, kind, &|hooks| hooks.destroy(id));
+    'emit("destroy", id, kind, |hooks| hooks.destroy(id));' \
+    'emit("destroy", id, kind, |hooks| hooks.destroy(id));
     if MUTANT { break; }'
 
 mutant "hooks get all events of tasks" context/src/hooks.rs '!is_task || hook.tracks_tasks' 'true'
@@ -154,7 +154,7 @@ mutant "a rejection nobody listens to is nothing" executor/src/handlers.rs \
 mutant "an unref'd socket holds the loop" reactor/src/source.rs 'self.refed = refed;' ''
 
 mutant "an event ends no request" reactor/src/source.rs \
-    'self.request.take_if(|_| event.has(Direction::Write))' 'None'
+    'self.request.take_if(|_| writes)' 'None'
 
 mutant "a write that waits is no request" reactor/src/source.rs \
     'self.request_kind.filter(|_| self.request.is_none())' 'None'
