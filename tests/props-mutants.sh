@@ -206,7 +206,7 @@ mutant "tick dropped unrun outside" executor/src/task/callback.rs \
     'activation.run_silent(|| core.guard(activation, call));' 'core.guard(activation, call);'
 
 mutant "refresh keeps the old context" executor/src/callback/timeout.rs \
-    'let old = self.0.resource.replace(resource);
+    'let old = self.0.resource.replace(Rc::new(resource));
                 drop(old);' 'drop(resource);'
 
 mutant "failure handled outside" executor/src/task/failures.rs \
