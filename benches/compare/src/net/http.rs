@@ -115,25 +115,19 @@ pub fn lunation_bare(listener: TcpListener) -> io::Result<()> {
 
 /// hyper on tokio, with hyper's default time limit for heads.
 pub fn tokio(listener: TcpListener) -> io::Result<()> {
-    let local = ::tokio::task::LocalSet::new();
-    local.block_on(&tokio_runtime(), async {
-        let listener = ::tokio::net::TcpListener::from_std(listener)?;
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            let stream = hyper_util::rt::TokioIo::new(stream);
-            let connection = http1::Builder::new()
-                .timer(hyper_util::rt::TokioTimer::new())
-                .serve_connection(stream, service_fn(answer));
-            ::tokio::task::spawn_local(async move {
-                let _ = connection.await;
-            });
-        }
-    })
+    let mut builder = http1::Builder::new();
+    builder.timer(hyper_util::rt::TokioTimer::new());
+    serve_on_tokio(listener, &builder)
 }
 
 /// hyper on tokio without any time limit.
 pub fn tokio_untimed(listener: TcpListener) -> io::Result<()> {
+    let mut builder = http1::Builder::new();
+    builder.header_read_timeout(None);
+    serve_on_tokio(listener, &builder)
+}
+
+fn serve_on_tokio(listener: TcpListener, builder: &http1::Builder) -> io::Result<()> {
     let local = ::tokio::task::LocalSet::new();
     local.block_on(&tokio_runtime(), async {
         let listener = ::tokio::net::TcpListener::from_std(listener)?;
@@ -141,9 +135,7 @@ pub fn tokio_untimed(listener: TcpListener) -> io::Result<()> {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             let stream = hyper_util::rt::TokioIo::new(stream);
-            let connection = http1::Builder::new()
-                .header_read_timeout(None)
-                .serve_connection(stream, service_fn(answer));
+            let connection = builder.serve_connection(stream, service_fn(answer));
             ::tokio::task::spawn_local(async move {
                 let _ = connection.await;
             });
