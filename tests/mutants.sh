@@ -13,6 +13,7 @@
 # Usage: tests/mutants.sh [name of one mutant]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/mutants-common.sh
 
 only="${1:-}"
 copy="$(mktemp -d)"
@@ -22,9 +23,7 @@ survivors=0
 
 tree() {
     rm -rf "${copy:?}/tree"
-    mkdir "$copy/tree"
-    git ls-files -z --cached --others --exclude-standard |
-        tar --null --files-from=- --ignore-failed-read -cf - | tar -xf - -C "$copy/tree"
+    copy_tree "$copy/tree"
     # Newer than whatever an earlier mutant or run has built.
     find "$copy/tree/executor/src" -name '*.rs' -exec touch {} +
 }

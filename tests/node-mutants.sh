@@ -11,14 +11,12 @@
 # with the pattern.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+. tests/mutants-common.sh
 
 words=("$@")
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-mkdir "$copy/tree"
-git ls-files -z --cached --others --exclude-standard |
-    tar --create --null --files-from=- --ignore-failed-read 2>/dev/null |
-    tar --extract --directory="$copy/tree"
+copy_tree "$copy/tree"
 
 export CARGO_TARGET_DIR="$copy/target" CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
 # The workspace denies lints that a mutant may hit.
@@ -35,12 +33,9 @@ report() {
 # is chosen. A new text with the word MUTANT replaces it always, and asks by that word. It must not
 # contain what a later mutant looks for.
 mutant() {
-    local name=$1 file=$2 old=$3 new=$4 word chosen=0
+    local name=$1 file=$2 old=$3 new=$4
     local asks="std::env::var(\"NODE_MUTANT\").is_ok_and(|name| name == \"$name\")"
-    for word in "${words[@]-}"; do
-        [[ $name == *"$word"* ]] && chosen=1
-    done
-    [ $chosen -eq 1 ] || return 0
+    is_wanted "$name" "${words[@]}" || return 0
     case $new in
     *MUTANT*) ;;
     *) case $old in

@@ -9,14 +9,12 @@
 # error: follow the code with the pattern. Takes about half a minute per mutant on two cores.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+. tests/mutants-common.sh
 
 words=("$@")
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-mkdir "$copy/tree"
-git ls-files -z --cached --others --exclude-standard |
-    tar --create --null --files-from=- --ignore-failed-read 2>/dev/null |
-    tar --extract --directory="$copy/tree"
+copy_tree "$copy/tree"
 
 export CARGO_TARGET_DIR="$copy/target" CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
 # A failure is enough; its smallest program is not asked for.
@@ -41,11 +39,8 @@ report() {
 
 # mutant <name> <file> <old text> <new text>: the old text must stand in the file exactly once.
 mutant() {
-    local name=$1 file=$2 word chosen=0
-    for word in "${words[@]-}"; do
-        [[ $name == *"$word"* ]] && chosen=1
-    done
-    [ $chosen -eq 1 ] || return 0
+    local name=$1 file=$2
+    is_wanted "$name" "${words[@]}" || return 0
     restore
     mutated=$file
     if ! OLD=$3 NEW=$4 perl -0pi -e \
