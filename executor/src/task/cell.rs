@@ -327,8 +327,8 @@ pub(crate) fn spawn<F: Future + 'static>(
     } else {
         waker::schedule_first(task, core);
     }
-    // SAFETY: the cell was made with a reference and the HANDLE bit for this handle, and `T` is
-    // the output of its future.
+    // SAFETY: the cell was made with a reference for this handle, of which its `Life` knows, and
+    // `T` is the output of its future.
     unsafe { JoinRef::new(task) }
 }
 

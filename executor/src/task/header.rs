@@ -142,17 +142,38 @@ impl TaskHeader {
         task: NonNull<TaskHeader>,
         outcome: Outcome,
     ) -> Result<T, JoinError> {
+        match outcome {
+            // SAFETY: this contract.
+            Outcome::OUTPUT => Ok(unsafe { TaskHeader::read_output(task) }),
+            Outcome::PANIC => {
+                // SAFETY: as this function; the outcome says what lies there.
+                let payload = unsafe { TaskHeader::stage::<Payload>(task).read() };
+                Err(JoinError::Panicked(*payload))
+            }
+            _ => Err(JoinError::Cancelled),
+        }
+    }
+
+    /// [`read_outcome`](Self::read_outcome) of an output.
+    ///
+    /// # Safety
+    /// As there, and the outcome is `OUTPUT`.
+    #[inline]
+    pub(crate) unsafe fn read_output<T>(task: NonNull<TaskHeader>) -> T {
+        // SAFETY: alive by the contract, and an output lies there, read by the one that has won it.
+        unsafe { TaskHeader::stage::<T>(task).read() }
+    }
+
+    /// Where a task's future or outcome lies.
+    ///
+    /// # Safety
+    /// The cell is not freed.
+    #[inline]
+    unsafe fn stage<T>(task: NonNull<TaskHeader>) -> NonNull<T> {
         // SAFETY: alive by the contract.
         let stage_at = unsafe { task.as_ref() }.header.vtable.stage_at;
         // SAFETY: within the cell, by its table.
-        let stage = unsafe { task.byte_add(stage_at) };
-        match outcome {
-            // SAFETY: the outcome says what lies there; it is read by the one that has won it.
-            Outcome::OUTPUT => Ok(unsafe { stage.cast::<T>().read() }),
-            // SAFETY: as above.
-            Outcome::PANIC => Err(JoinError::Panicked(*unsafe { stage.cast::<Payload>().read() })),
-            _ => Err(JoinError::Cancelled),
-        }
+        unsafe { task.byte_add(stage_at) }.cast()
     }
 
     /// Which task awaits the `JoinHandle`: the data pointer of its waker.

@@ -17,7 +17,6 @@ const SCHEDULED: u8 = 1;
 const RUNNING: u8 = 1 << 1;
 const COMPLETE: u8 = 1 << 2;
 const ABORTED: u8 = 1 << 3;
-const HANDLE: u8 = 1 << 4;
 /// The outcome was not taken yet.
 const OUTPUT: u8 = 1 << 5;
 const PANICKED: u8 = 1 << 6;
@@ -30,6 +29,9 @@ pub(crate) struct Life {
     /// What exceeds its 16 bits is counted in `shared`: references are fungible (rule 2).
     local: Cell<u16>,
     state: AtomicU8,
+    /// Whether a `JoinHandle` exists. Not in `state`, so that a poll begins by storing a constant:
+    /// a task that wakes itself would else wait for one value to go through memory three times.
+    handle: Cell<bool>,
 }
 
 /// What a task has ended with, and so what lies in its stage: bits of its state as they are, so
@@ -106,7 +108,8 @@ impl Life {
         Life {
             shared: AtomicU32::new(0),
             local: Cell::new(references),
-            state: AtomicU8::new(if handle { HANDLE } else { 0 }),
+            state: AtomicU8::new(0),
+            handle: Cell::new(handle),
         }
     }
 
@@ -254,7 +257,7 @@ impl Life {
     /// The first entry of a new task in the queue, of which nobody knows yet.
     #[inline]
     pub(crate) fn schedule_first(&self) {
-        self.store(HANDLE | SCHEDULED);
+        self.store(SCHEDULED);
     }
 
     /// A wake on the owner thread.
@@ -273,7 +276,7 @@ impl Life {
     pub(crate) fn begin(&self) -> Begin {
         let bits = self.bits();
         if bits & (COMPLETE | ABORTED) == 0 {
-            self.store((bits & !SCHEDULED) | RUNNING);
+            self.store(RUNNING);
             return Begin::Poll;
         }
         if bits & COMPLETE != 0 {
@@ -313,10 +316,9 @@ impl Life {
     /// The future is gone, and the stage holds this outcome if there is a handle.
     #[inline]
     pub(crate) fn complete(&self, outcome: Outcome) {
-        let bits = self.bits();
-        const { assert!(HANDLE << 1 == OUTPUT) };
-        let output = (bits & HANDLE) << 1;
-        self.state.store((bits & !RUNNING) | COMPLETE | output | outcome.0, Ordering::Release);
+        let output = u8::from(self.handle.get()) * OUTPUT;
+        let bits = (self.bits() & SCHEDULED) | COMPLETE | output | outcome.0;
+        self.state.store(bits, Ordering::Release);
     }
 
     /// Whether an entry stands in the queue. If the task has ended, the entry has the scheduler's
@@ -351,7 +353,7 @@ impl Life {
     /// Whether a `JoinHandle` exists.
     #[inline]
     pub(crate) fn has_handle(&self) -> bool {
-        self.bits() & HANDLE != 0
+        self.handle.get()
     }
 
     /// Whether nothing is left of the task but its cell: it has ended, and no outcome waits.
@@ -363,9 +365,19 @@ impl Life {
     /// The `JoinHandle` is gone: claims the outcome, as [`Life::take_outcome`] does.
     #[inline]
     pub(crate) fn detach(&self) -> Option<Outcome> {
+        self.handle.set(false);
+        self.take_outcome()
+    }
+
+    /// [`Life::take_outcome`] if that is an output.
+    #[inline]
+    pub(crate) fn take_output(&self) -> bool {
         let bits = self.bits();
-        self.store(bits & !(HANDLE | OUTPUT));
-        Outcome::of(bits)
+        let has_output = bits & (OUTPUT | PANICKED | CANCELLED) == OUTPUT;
+        if has_output {
+            self.store(bits & !OUTPUT);
+        }
+        has_output
     }
 
     /// Claims the outcome for the one caller that may read or drop it.

@@ -78,14 +78,13 @@ pub(crate) struct Queue {
     /// The link that the next cell is written to: that of the last cell, or the head. Appending has
     /// no cases then.
     tail: Cell<NonNull<Link>>,
-    len: Cell<usize>,
 }
 
 type Link = Cell<Option<NonNull<Header>>>;
 
 impl Queue {
     fn new() -> Queue {
-        Queue { head: Cell::new(None), tail: Cell::new(NonNull::dangling()), len: Cell::new(0) }
+        Queue { head: Cell::new(None), tail: Cell::new(NonNull::dangling()) }
     }
 
     /// Makes it usable, once it lies where it stays.
@@ -98,8 +97,11 @@ impl Queue {
         self.head.get().is_none()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.len.get()
+    /// How many cells stand in it: counted now, as keeping the number would cost every job.
+    pub(crate) fn count(&self) -> usize {
+        let mut count = 0;
+        self.for_each(|_| count += 1);
+        count
     }
 
     /// Shows what stands in the queue, oldest first. `show` must not run user code.
@@ -124,7 +126,6 @@ impl Queue {
         // SAFETY: the head is our own, and what stands in the queue is alive until it is popped
         // (this contract): popping the last cell puts the tail back to the head.
         unsafe { self.tail.replace(link).as_ref() }.set(Some(cell));
-        self.len.set(self.len.get() + 1);
     }
 
     /// Takes the oldest cell.
@@ -137,7 +138,6 @@ impl Queue {
         if next.is_none() {
             self.settle();
         }
-        self.len.set(self.len.get() - 1);
         Some(cell)
     }
 }

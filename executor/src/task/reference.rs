@@ -3,7 +3,6 @@
 
 use crate::task::error::JoinError;
 use crate::task::header::TaskHeader;
-use crate::task::life::Outcome;
 use crate::task::queue::{Core, Verb};
 use crate::task::waker;
 use lunation_context::AsyncId;
@@ -105,8 +104,8 @@ pub(crate) struct JoinRef<T> {
 
 impl<T> JoinRef<T> {
     /// # Safety
-    /// The cell's future has the output `T`; the HANDLE bit is set, and the caller passes a
-    /// reference.
+    /// The cell's future has the output `T`; `Life` knows of the handle, and the caller passes
+    /// a reference.
     pub(crate) unsafe fn new(task: NonNull<TaskHeader>) -> JoinRef<T> {
         JoinRef { task: ManuallyDrop::new(TaskRef { task }), _output: PhantomData }
     }
@@ -120,10 +119,36 @@ impl<T> JoinRef<T> {
     ///
     /// # Panics
     /// Off the loop, and when the output was taken before.
-    #[inline]
+    // Inlined, so that an output goes from its cell to where it is used without a stop on the
+    // stack: what is written there in parts and read as a whole at once makes the processor wait.
+    #[inline(always)]
     #[track_caller]
     pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<T, JoinError>> {
-        let Some(core) = self.task.core() else {
+        match self.task.core() {
+            Some(core) if self.task.header().life.take_output() => {
+                Poll::Ready(Ok(self.read_output(core)))
+            }
+            core => self.poll_unfinished(core, waker),
+        }
+    }
+
+    #[inline(always)]
+    fn read_output(&self, core: &Core) -> T {
+        // SAFETY: the caller has just won the outcome; `T` is the output of the cell's future
+        // (contract of `new`).
+        let output = unsafe { TaskHeader::read_output(self.task.task) };
+        // What needs no drop has left no frame behind.
+        if needs_drop::<T>() {
+            waker::release_frame(self.task.header(), core);
+        }
+        output
+    }
+
+    /// [`poll`](Self::poll) of a task without an output: not yet, or never.
+    #[inline(never)]
+    #[track_caller]
+    fn poll_unfinished(&self, core: Option<&Core>, waker: &Waker) -> Poll<Result<T, JoinError>> {
+        let Some(core) = core else {
             return Poll::Ready(Err(self.cancelled_by_the_end()));
         };
         let header = self.task.header();
@@ -131,13 +156,9 @@ impl<T> JoinRef<T> {
             await_end(header, waker);
             return Poll::Pending;
         };
-        // SAFETY: we have just won the outcome; `T` is the output of the cell's future (contract
-        // of `new`).
+        // SAFETY: as in `read_output`.
         let result = unsafe { TaskHeader::read_outcome(self.task.task, outcome) };
-        // What needs no drop has left no frame behind.
-        if needs_drop::<T>() || outcome != Outcome::OUTPUT {
-            waker::release_frame(header, core);
-        }
+        waker::release_frame(header, core);
         Poll::Ready(result)
     }
 
