@@ -48,7 +48,7 @@ impl<F: FnOnce() + 'static, const RESOURCE: bool> CallbackCell<F, RESOURCE> {
     const VTABLE: VTable = VTable {
         run: run_callback::<F, RESOURCE, true>,
         discard: run_callback::<F, RESOURCE, false>,
-        home: const { &Home::of::<Self>() },
+        home: Home::of::<Self>(),
         stage_at: 0,
         task: None,
     };

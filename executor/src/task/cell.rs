@@ -4,8 +4,8 @@
 #![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
 
 use crate::channels;
-use crate::task::error::JoinError;
-use crate::task::header::{Header, Owner, Payload, TaskHeader, TaskOps, VTable};
+use crate::task::error::{JoinError, Payload};
+use crate::task::header::{Header, Owner, TaskHeader, TaskOps, VTable};
 use crate::task::life::{Begin, Life, Outcome};
 use crate::task::pool::Home;
 use crate::task::queue::Core;
@@ -45,7 +45,7 @@ impl<F: Future> TaskCell<F> {
     const TASK: VTable = VTable {
         run: run_task::<F, false>,
         discard: discard_task,
-        home: const { &Home::of::<TaskCell<F>>() },
+        home: Home::of::<TaskCell<F>>(),
         stage_at: offset_of!(TaskCell<F>, stage),
         task: Some(Self::OPS),
     };
@@ -194,13 +194,16 @@ unsafe fn release<F: Future>(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: the scheduler's reference is given back at the end of this function.
     let header = unsafe { task.as_ref() };
     core.live_tasks.set(core.live_tasks.get() - 1);
-    let wants_frame = match header.life.outcome() {
-        Some(Outcome::OUTPUT) => needs_drop::<F::Output>(),
-        Some(outcome) => outcome == Outcome::PANIC,
-        None => false,
-    };
-    if !wants_frame {
-        waker::release_frame(header, core);
+    let activation = &header.header.activation;
+    if activation.has_frame() {
+        let wants_frame = match header.life.outcome() {
+            Some(Outcome::OUTPUT) => needs_drop::<F::Output>(),
+            Some(outcome) => outcome == Outcome::PANIC,
+            None => false,
+        };
+        if !wants_frame {
+            waker::drop_frame(core, activation);
+        }
     }
     if header.has_joiner() {
         waker::wake_joiner(header, core);

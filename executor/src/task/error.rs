@@ -6,6 +6,9 @@ use lunation_context::Activation;
 use std::any::Any;
 use std::fmt;
 
+/// The payload of a panic as it lies in a cell: thin, so that it needs no more room than a word.
+pub(crate) type Payload = Box<Box<dyn Any + Send>>;
+
 /// Why awaiting a [`JoinHandle`](crate::JoinHandle) gave no output. Tokio: `JoinError`.
 pub enum JoinError {
     /// The task was aborted, or its runtime ended before it did.
@@ -15,6 +18,13 @@ pub enum JoinError {
 }
 
 impl JoinError {
+    /// The error of a task that was cancelled, or has panicked with this payload.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn without_output(payload: Option<Payload>) -> JoinError {
+        payload.map_or(JoinError::Cancelled, |payload| JoinError::Panicked(*payload))
+    }
+
     /// Tells the diagnostics channels that a task ends with this.
     pub(crate) fn tell_of(&self, task: &Activation) {
         match self {

@@ -1,11 +1,10 @@
 //! The headers at offset 0 of every queued cell, and the erased operations behind them.
 #![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
 
-use crate::task::error::JoinError;
+use crate::task::error::{JoinError, Payload};
 use crate::task::life::{Life, Outcome};
 use crate::task::pool::Home;
 use lunation_context::Activation;
-use std::any::Any;
 use std::cell::Cell;
 use std::mem::offset_of;
 use std::ptr::NonNull;
@@ -27,7 +26,7 @@ pub(crate) struct VTable {
     /// Gets rid of the cell instead, at the end of the runtime. Same conditions.
     pub(crate) discard: unsafe fn(NonNull<Header>, Owner),
     /// Where the memory of the cell comes from.
-    pub(crate) home: &'static Home,
+    pub(crate) home: Home,
     /// Offset of a task's stage; nothing in other cells.
     pub(crate) stage_at: usize,
     /// What only tasks have.
@@ -75,9 +74,6 @@ pub(crate) struct Links {
     pub(crate) previous: Cell<NonNull<Links>>,
     pub(crate) following: Cell<NonNull<Links>>,
 }
-
-/// The payload of a panic as it lies in a stage: thin, so that it needs no more room than a word.
-pub(crate) type Payload = Box<Box<dyn Any + Send>>;
 
 // An idle task is to fit 128 bytes with malloc's eight and a stage of one word: the layout is part
 // of the design.
@@ -142,16 +138,24 @@ impl TaskHeader {
         task: NonNull<TaskHeader>,
         outcome: Outcome,
     ) -> Result<T, JoinError> {
-        match outcome {
+        if outcome == Outcome::OUTPUT {
             // SAFETY: this contract.
-            Outcome::OUTPUT => Ok(unsafe { TaskHeader::read_output(task) }),
-            Outcome::PANIC => {
-                // SAFETY: as this function; the outcome says what lies there.
-                let payload = unsafe { TaskHeader::stage::<Payload>(task).read() };
-                Err(JoinError::Panicked(*payload))
-            }
-            _ => Err(JoinError::Cancelled),
+            return Ok(unsafe { TaskHeader::read_output(task) });
         }
+        // SAFETY: this contract.
+        Err(JoinError::without_output(unsafe { TaskHeader::read_payload(task, outcome) }))
+    }
+
+    /// [`read_outcome`](Self::read_outcome) of a task without an output.
+    ///
+    /// # Safety
+    /// As there.
+    pub(crate) unsafe fn read_payload(
+        task: NonNull<TaskHeader>,
+        outcome: Outcome,
+    ) -> Option<Payload> {
+        // SAFETY: the outcome says what lies there; it is read by the one that has won it.
+        (outcome == Outcome::PANIC).then(|| unsafe { TaskHeader::stage::<Payload>(task).read() })
     }
 
     /// [`read_outcome`](Self::read_outcome) of an output.

@@ -24,19 +24,17 @@ use std::task::{Context, Poll};
 /// Cancel safe: the output stays where it is until a poll returns it.
 pub struct JoinHandle<T> {
     task: JoinRef<T>,
-    id: AsyncId,
 }
 
 impl<T> JoinHandle<T> {
     #[inline]
     pub(crate) fn new(task: JoinRef<T>) -> JoinHandle<T> {
-        let id = task.task().id();
-        JoinHandle { task, id }
+        JoinHandle { task }
     }
 
     /// The task's id. Node: `executionAsyncId()` inside of it.
     pub fn async_id(&self) -> AsyncId {
-        self.id
+        self.task.task().id()
     }
 
     /// Cancels the task: its future is dropped in a microtask of its own, in the task's resource,
@@ -48,7 +46,7 @@ impl<T> JoinHandle<T> {
 
     /// A handle that can abort the task and nothing else.
     pub fn abort_handle(&self) -> AbortHandle {
-        AbortHandle { task: self.task.task().clone(), id: self.id }
+        AbortHandle { task: self.task.task().clone() }
     }
 
     /// Whether the task has ended: completed, panicked or cancelled.
@@ -73,7 +71,7 @@ impl<T> Unpin for JoinHandle<T> {}
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle")
-            .field("id", &self.id)
+            .field("id", &self.async_id())
             .field("finished", &self.is_finished())
             .finish()
     }
@@ -84,7 +82,6 @@ impl<T> fmt::Debug for JoinHandle<T> {
 #[derive(Clone)]
 pub struct AbortHandle {
     task: TaskRef,
-    id: AsyncId,
 }
 
 impl AbortHandle {
@@ -100,14 +97,14 @@ impl AbortHandle {
 
     /// The task's id.
     pub fn async_id(&self) -> AsyncId {
-        self.id
+        self.task.id()
     }
 }
 
 impl fmt::Debug for AbortHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AbortHandle")
-            .field("id", &self.id)
+            .field("id", &self.async_id())
             .field("finished", &self.is_finished())
             .finish()
     }

@@ -118,12 +118,30 @@ impl Life {
     /// Adds a reference.
     #[inline]
     pub(crate) fn clone_local(&self) {
-        let local = self.local.get();
-        if local == 0 || local == u16::MAX {
+        if !self.try_count_local() {
             self.clone_remote();
-        } else {
+        }
+    }
+
+    /// Adds a reference if it can be counted in `local`.
+    #[inline]
+    pub(crate) fn try_count_local(&self) -> bool {
+        let local = self.local.get();
+        let fits = local != 0 && local != u16::MAX;
+        if fits {
             self.local.set(local + 1);
         }
+        fits
+    }
+
+    /// Gives back a reference unless it might be the last one.
+    #[inline]
+    pub(crate) fn try_discount_local(&self) -> bool {
+        let local = self.local.get();
+        if local > 1 {
+            self.local.set(local - 1);
+        }
+        local > 1
     }
 
     /// Adds a reference unless none is left: then a `Free` message is under way.
@@ -145,13 +163,11 @@ impl Life {
     /// Gives back a reference.
     #[inline]
     pub(crate) fn drop_local(&self) -> Dropped {
-        let local = self.local.get();
-        if local > 1 {
-            self.local.set(local - 1);
+        if self.try_discount_local() {
             return Dropped::Alive;
         }
         // No foreign reference, so this was the only one: nobody is left to race with.
-        if local == 1 && self.shared.load(Ordering::Acquire) / ONE == 0 {
+        if self.local.get() == 1 && self.shared.load(Ordering::Acquire) / ONE == 0 {
             return Dropped::Last;
         }
         Dropped::Undecided

@@ -21,13 +21,13 @@
 //!    sets NOTIFIED and sends `Wake` with a new reference; if NOTIFIED was set it still does a
 //!    read-modify-write, so that its writes are seen by the poll to come. The receiver of a message
 //!    gives its reference back by rule 3. A foreign thread touches nothing of a cell but `life`,
-//!    `owner` and the layout in its table.
+//!    `owner`, its id and the layout in its table.
 //! 5. **Scheduler's reference.** One reference belongs to the loop from spawn to completion. Queue
 //!    entries hold none: SCHEDULED says that the cell stands in the queue. A task that completes
 //!    while SCHEDULED leaves that reference to the entry, which gives it back when popped.
 //! 6. **The end of a runtime.** On the owner: all futures, outputs and queued closures are dropped,
 //!    each in its resource; the loop is left; `local` of every remaining cell is merged into the
-//!    foreign count, its activation emptied, and the cell takes one `Arc` count of the `Core`; the
+//!    foreign count, what its activation owns is dropped, and the cell takes one `Arc` count of the `Core`; the
 //!    inbox is closed and emptied. From then on every reference is in `shared`, and any thread may
 //!    give back the last one: it frees memory and nothing else, so no user code runs there. A
 //!    sender that finds the inbox closed empties it itself.

@@ -373,9 +373,10 @@ impl Core {
             // SAFETY: it is the first of this list.
             unsafe { self.cells.unlink(cell) };
             // SAFETY: a cell in the list is not freed.
-            let activation = unsafe { &raw mut (*cell.as_ptr()).header.activation };
-            // SAFETY: initialised, and ours: other threads use `life` and `owner` only (rule 4).
-            let ended = unsafe { activation.replace(Activation::of_loop()) };
+            let activation = unsafe { &raw const (*cell.as_ptr()).header.activation };
+            // SAFETY: initialised. What it owns is taken out here, once: from now on everybody, also
+            // this thread, uses nothing of it but the id, which stays (rule 4).
+            let ended = unsafe { activation.read() };
             // What it holds (a resource's Rc) must die on this thread, whatever its drop does.
             self.guard(&Activation::of_loop(), move || drop(ended));
             // The orphan keeps the core allocated.
@@ -420,9 +421,9 @@ unsafe fn dispose_remote(verb: Verb, task: NonNull<TaskHeader>) {
     // SAFETY: nobody holds a reference any more, so it is ours alone.
     let owner = unsafe { TaskHeader::owner(task) };
     // SAFETY: as above.
-    let home = unsafe { task.as_ref() }.header.vtable.home;
+    let home = &unsafe { task.as_ref() }.header.vtable.home;
     // SAFETY: the cell came from the pool with the home of its table. Nothing in it needs to be
-    // dropped: future, output and joiner went at the end of the runtime, the activation is empty.
+    // dropped: future, output and joiner went at the end of the runtime, and so did what the activation owned.
     unsafe { pool::release(task.cast(), home) };
     // SAFETY: the orphan owned one count of its core, taken in `close`.
     unsafe { Arc::decrement_strong_count(owner.0.cast::<Core>().as_ptr().cast_const()) };

@@ -1,7 +1,7 @@
 //! Counted references to tasks: those of join and abort handles.
 #![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
 
-use crate::task::error::JoinError;
+use crate::task::error::{JoinError, Payload};
 use crate::task::header::TaskHeader;
 use crate::task::queue::{Core, Verb};
 use crate::task::waker;
@@ -50,8 +50,7 @@ impl TaskRef {
         owner.is_current().then(|| unsafe { owner.core() })
     }
 
-    /// The task's id; on the owner thread.
-    #[inline]
+    /// The task's id. On any thread: it never changes.
     pub(crate) fn id(&self) -> AsyncId {
         self.header().header.activation.id()
     }
@@ -59,6 +58,46 @@ impl TaskRef {
     /// Whether the task has ended.
     pub(crate) fn is_complete(&self) -> bool {
         self.header().life.is_complete()
+    }
+
+    /// Why there is no output: not yet, or never, then with the payload of a panic.
+    ///
+    /// # Panics
+    /// Off the loop, and when the output was taken before.
+    #[inline(never)]
+    #[track_caller]
+    fn poll_without_output(&self, waker: &Waker) -> Poll<Option<Payload>> {
+        let header = self.header();
+        if !header.owner.is_current() {
+            self.assert_cancelled_by_the_end();
+            return Poll::Ready(None);
+        }
+        let Some(outcome) = header.life.take_outcome() else {
+            await_end(header, waker);
+            return Poll::Pending;
+        };
+        // SAFETY: we have just won the outcome, which is no output.
+        let payload = unsafe { TaskHeader::read_payload(self.task, outcome) };
+        self.release_frame();
+        Poll::Ready(payload)
+    }
+
+    #[track_caller]
+    fn assert_cancelled_by_the_end(&self) {
+        // SAFETY: our reference keeps the cell, and the cell its core.
+        let core = unsafe { self.header().owner.core() };
+        assert!(
+            core.inbox.is_closed(),
+            "a JoinHandle was polled outside of the runtime that its task runs in: await it \
+             there, in `block_on` or in a task"
+        );
+    }
+
+    /// Drops what the task has left of its context; inside its loop.
+    fn release_frame(&self) {
+        if let Some(core) = self.core() {
+            waker::release_frame(self.header(), core);
+        }
     }
 
     /// Marks the task for cancellation.
@@ -124,56 +163,18 @@ impl<T> JoinRef<T> {
     #[inline(always)]
     #[track_caller]
     pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<T, JoinError>> {
-        match self.task.core() {
-            Some(core) if self.task.header().life.take_output() => {
-                Poll::Ready(Ok(self.read_output(core)))
-            }
-            core => self.poll_unfinished(core, waker),
-        }
-    }
-
-    #[inline(always)]
-    fn read_output(&self, core: &Core) -> T {
-        // SAFETY: the caller has just won the outcome; `T` is the output of the cell's future
-        // (contract of `new`).
-        let output = unsafe { TaskHeader::read_output(self.task.task) };
-        // What needs no drop has left no frame behind.
-        if needs_drop::<T>() {
-            waker::release_frame(self.task.header(), core);
-        }
-        output
-    }
-
-    /// [`poll`](Self::poll) of a task without an output: not yet, or never.
-    #[inline(never)]
-    #[track_caller]
-    fn poll_unfinished(&self, core: Option<&Core>, waker: &Waker) -> Poll<Result<T, JoinError>> {
-        let Some(core) = core else {
-            return Poll::Ready(Err(self.cancelled_by_the_end()));
-        };
         let header = self.task.header();
-        let Some(outcome) = header.life.take_outcome() else {
-            await_end(header, waker);
-            return Poll::Pending;
-        };
-        // SAFETY: as in `read_output`.
-        let result = unsafe { TaskHeader::read_outcome(self.task.task, outcome) };
-        waker::release_frame(header, core);
-        Poll::Ready(result)
-    }
-
-    #[cold]
-    #[inline(never)]
-    #[track_caller]
-    fn cancelled_by_the_end(&self) -> JoinError {
-        // SAFETY: our reference keeps the cell, and the cell its core.
-        let core = unsafe { self.task.header().owner.core() };
-        assert!(
-            core.inbox.is_closed(),
-            "a JoinHandle was polled outside of the runtime that its task runs in: await it \
-             there, in `block_on` or in a task"
-        );
-        JoinError::Cancelled
+        if header.owner.is_current() && header.life.take_output() {
+            // SAFETY: we have just won the outcome; `T` is the output of the cell's future
+            // (contract of `new`).
+            let output = unsafe { TaskHeader::read_output(self.task.task) };
+            // What needs no drop has left no frame behind.
+            if needs_drop::<T>() {
+                self.task.release_frame();
+            }
+            return Poll::Ready(Ok(output));
+        }
+        self.task.poll_without_output(waker).map(|payload| Err(JoinError::without_output(payload)))
     }
 }
 

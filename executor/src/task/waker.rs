@@ -53,8 +53,13 @@ pub(crate) fn prefetch<T>(address: *const T, lines: usize) {
 }
 
 /// The task behind a waker's data pointer.
-fn task(data: *const ()) -> NonNull<TaskHeader> {
-    NonNull::new(data.cast_mut().cast()).expect("a waker's data is a task")
+///
+/// # Safety
+/// It is the data of one of our wakers.
+#[inline]
+unsafe fn task(data: *const ()) -> NonNull<TaskHeader> {
+    // SAFETY: all our wakers are made of a `NonNull<TaskHeader>`, by `borrowed` and `clone`.
+    unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
 }
 
 /// Wakes a task on its owner thread.
@@ -102,7 +107,7 @@ pub(crate) fn hold_first(
 #[inline]
 pub(crate) unsafe fn drop_local(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: alive by the reference.
-    let home = unsafe { task.as_ref() }.header.vtable.home;
+    let home = &unsafe { task.as_ref() }.header.vtable.home;
     // SAFETY: the contract is this function's; it is the home of the cell.
     unsafe { drop_local_at(task, core, home) };
 }
@@ -132,7 +137,7 @@ unsafe fn drop_local_remote(task: NonNull<TaskHeader>, core: &Core) {
     let header = unsafe { task.as_ref() };
     if header.life.drop_local_remote() {
         // SAFETY: that was the last reference.
-        unsafe { free(task, core, header.header.vtable.home) };
+        unsafe { free(task, core, &header.header.vtable.home) };
     }
 }
 
@@ -222,38 +227,72 @@ fn wake_remote(task: NonNull<TaskHeader>) {
 // and `drop_waker` consume theirs.
 
 unsafe fn clone(data: *const ()) -> RawWaker {
-    let task = task(data);
+    // SAFETY: the data of our waker, as for all four.
+    let task = unsafe { task(data) };
     // SAFETY: the waker's reference keeps the cell alive.
     let owner = unsafe { TaskHeader::owner(task) };
     // SAFETY: as above.
-    let life = unsafe { TaskHeader::life(task) };
-    if owner.is_current() {
-        life.clone_local();
-    } else {
-        life.clone_remote();
+    if owner.is_current() && unsafe { TaskHeader::life(task) }.try_count_local() {
+        return RawWaker::new(data, &VTABLE);
     }
+    // SAFETY: the data of our waker.
+    unsafe { clone_remote(data) }
+}
+
+// The rest of `clone` and `wake`, as a last call: the usual way has nothing to keep for it.
+
+/// # Safety
+/// As `clone`.
+#[cold]
+#[inline(never)]
+unsafe fn clone_remote(data: *const ()) -> RawWaker {
+    // SAFETY: the data of our waker, whose reference keeps the cell alive.
+    unsafe { TaskHeader::life(task(data)) }.clone_remote();
     RawWaker::new(data, &VTABLE)
 }
 
+/// # Safety
+/// As `wake`, on another thread than the owner.
+#[cold]
+#[inline(never)]
+unsafe fn wake_by_value_remote(task: NonNull<TaskHeader>) {
+    wake_remote(task);
+    // SAFETY: `wake` consumes the waker's reference.
+    unsafe { drop_remote(task) };
+}
+
 unsafe fn wake(data: *const ()) {
-    let task = task(data);
+    // SAFETY: the data of our waker.
+    let task = unsafe { task(data) };
     // SAFETY: the waker's reference keeps the cell alive.
     let owner = unsafe { TaskHeader::owner(task) };
-    if owner.is_current() {
-        // SAFETY: we are inside that loop.
-        let core = unsafe { owner.core() };
-        schedule(task, core);
+    if !owner.is_current() {
+        // SAFETY: as this function.
+        return unsafe { wake_by_value_remote(task) };
+    }
+    // SAFETY: we are inside that loop.
+    let core = unsafe { owner.core() };
+    schedule(task, core);
+    // SAFETY: the waker's reference keeps the cell alive.
+    if !unsafe { TaskHeader::life(task) }.try_discount_local() {
         // SAFETY: `wake` consumes the waker's reference.
-        unsafe { drop_local(task, core) };
-    } else {
-        wake_remote(task);
-        // SAFETY: `wake` consumes the waker's reference.
-        unsafe { drop_remote(task) };
+        unsafe { drop_last(task, core) };
     }
 }
 
+/// [`drop_local`] out of line.
+///
+/// # Safety
+/// As there.
+#[inline(never)]
+unsafe fn drop_last(task: NonNull<TaskHeader>, core: &Core) {
+    // SAFETY: the same contract.
+    unsafe { drop_local(task, core) };
+}
+
 unsafe fn wake_by_ref(data: *const ()) {
-    let task = task(data);
+    // SAFETY: the data of our waker.
+    let task = unsafe { task(data) };
     // SAFETY: the waker's reference keeps the cell alive.
     let owner = unsafe { TaskHeader::owner(task) };
     if owner.is_current() {
@@ -265,7 +304,8 @@ unsafe fn wake_by_ref(data: *const ()) {
 }
 
 unsafe fn drop_waker(data: *const ()) {
-    let task = task(data);
+    // SAFETY: the data of our waker.
+    let task = unsafe { task(data) };
     // SAFETY: the waker's reference keeps the cell alive.
     let owner = unsafe { TaskHeader::owner(task) };
     if owner.is_current() {
@@ -294,7 +334,7 @@ pub(crate) fn accept(message: TaskMessage, core: &Core) {
         // SAFETY: the message carries the reference of the `JoinHandle`.
         Verb::Detach => return unsafe { detach_local(task, core) },
         // SAFETY: the message carries the right to free.
-        Verb::Free => return unsafe { free(task, core, header.header.vtable.home) },
+        Verb::Free => return unsafe { free(task, core, &header.header.vtable.home) },
         Verb::Drop => {}
     }
     // References are fungible: that of the message is given back by the owner's rule (rule 3).
