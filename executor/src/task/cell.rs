@@ -61,19 +61,20 @@ impl<F: Future> TaskCell<F> {
         future: F,
     ) -> NonNull<TaskHeader> {
         let memory = core.pool.allocate(const { &Home::of::<Self>() }).cast::<Self>();
+        let last = core.cells.last();
         let task = TaskHeader {
             header: Header { activation: activation(), vtable, next: Cell::new(None) },
             owner: core.identity,
             life: Life::new(2, true),
             joiner: Cell::new(None),
-            links: core.cells.last_links(),
+            links: core.cells.links_after(last),
         };
         let stage = UnsafeCell::new(Stage { future: ManuallyDrop::new(future) });
         // SAFETY: fresh memory for this very type.
         unsafe { memory.write(TaskCell { task, stage }) };
         let task = memory.cast::<TaskHeader>();
-        // SAFETY: the cell was just made, with the present links; it stays until it is freed.
-        unsafe { core.cells.link(task) };
+        // SAFETY: the cell was just made, with these links; it stays until it is freed.
+        unsafe { core.cells.link(task, last) };
         core.live_tasks.set(core.live_tasks.get() + 1);
         task
     }
@@ -230,8 +231,11 @@ unsafe fn run_task<F: Future, const MAIN: bool>(cell: NonNull<Header>, owner: Ow
         // SAFETY: rule 5: the task completed while queued, so the entry owned the reference.
         Begin::Release => return unsafe { waker::drop_local(task, core) },
     }
-    core.polls.set(core.polls.get() + 1);
+    core.count_poll();
     budget::next_poll();
+    // From here on it is the cell that knows its loop: nothing needs to be kept over the poll.
+    // SAFETY: as above.
+    let core = || unsafe { this.task.owner.core() };
     let ended = this.task.header.activation.run(|| {
         // SAFETY: the scheduler's reference outlives the poll.
         let waker = unsafe { waker::borrowed(task) };
@@ -245,7 +249,7 @@ unsafe fn run_task<F: Future, const MAIN: bool>(cell: NonNull<Header>, owner: Ow
         let error = match poll {
             Ok(Poll::Ready(output)) => {
                 // SAFETY: after `begin` and before `complete`.
-                unsafe { this.finish(core, Ok(output)) };
+                unsafe { this.finish(core(), Ok(output)) };
                 return true;
             }
             Ok(Poll::Pending) if !this.task.life.pause() => return false,
@@ -253,15 +257,15 @@ unsafe fn run_task<F: Future, const MAIN: bool>(cell: NonNull<Header>, owner: Ow
             Err(payload) => JoinError::Panicked(payload),
         };
         // SAFETY: after `begin` and before `complete`.
-        unsafe { this.fail(core, error) };
+        unsafe { this.fail(core(), error) };
         true
     });
     if ended {
         if MAIN {
-            core.budget.stop();
+            core().budget.stop();
         }
         // SAFETY: `finish` has just completed the task.
-        unsafe { release::<F>(task, core) };
+        unsafe { release::<F>(task, core()) };
     }
 }
 
@@ -293,7 +297,7 @@ unsafe fn cancel<F: Future, const QUEUED: bool>(task: NonNull<TaskHeader>, owner
     let end = || unsafe { this.fail(core, JoinError::Cancelled) };
     let activation = &this.task.header.activation;
     if QUEUED {
-        core.polls.set(core.polls.get() + 1);
+        core.count_poll();
         budget::next_poll();
         activation.run(end);
     } else {

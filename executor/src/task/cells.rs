@@ -25,22 +25,28 @@ impl Cells {
         self.ends.following.set(ends);
     }
 
+    /// The place that the next cell to be linked comes after.
+    #[inline]
+    pub(crate) fn last(&self) -> NonNull<Links> {
+        self.ends.previous.get()
+    }
+
     /// What the next cell to be linked is made with.
     #[inline]
-    pub(crate) fn last_links(&self) -> Links {
-        let ends = NonNull::from(&self.ends);
-        Links { previous: Cell::new(self.ends.previous.get()), following: Cell::new(ends) }
+    pub(crate) fn links_after(&self, last: NonNull<Links>) -> Links {
+        Links { previous: Cell::new(last), following: Cell::new(NonNull::from(&self.ends)) }
     }
 
     /// Appends a cell.
     ///
     /// # Safety
-    /// The cell is alive until it is unlinked, in no list yet, and has the present `last_links`.
+    /// The cell is alive until it is unlinked, in no list yet, and has the links after `last`,
+    /// which is the present one.
     #[inline]
-    pub(crate) unsafe fn link(&self, cell: NonNull<TaskHeader>) {
+    pub(crate) unsafe fn link(&self, cell: NonNull<TaskHeader>, last: NonNull<Links>) {
         // SAFETY: alive by this contract.
         let place = unsafe { TaskHeader::links(cell) };
-        let last = self.ends.previous.replace(place);
+        self.ends.previous.set(place);
         // SAFETY: a linked cell is alive until it is unlinked, and the ends are our own.
         unsafe { last.as_ref() }.following.set(place);
     }

@@ -154,8 +154,10 @@ impl TaskHeader {
         task: NonNull<TaskHeader>,
         outcome: Outcome,
     ) -> Option<Payload> {
+        // SAFETY: alive by the contract.
+        let stage = unsafe { TaskHeader::stage::<Payload>(task) };
         // SAFETY: the outcome says what lies there; it is read by the one that has won it.
-        (outcome == Outcome::PANIC).then(|| unsafe { TaskHeader::stage::<Payload>(task).read() })
+        (outcome == Outcome::PANIC).then(|| unsafe { stage.read() })
     }
 
     /// [`read_outcome`](Self::read_outcome) of an output.
@@ -164,8 +166,10 @@ impl TaskHeader {
     /// As there, and the outcome is `OUTPUT`.
     #[inline]
     pub(crate) unsafe fn read_output<T>(task: NonNull<TaskHeader>) -> T {
-        // SAFETY: alive by the contract, and an output lies there, read by the one that has won it.
-        unsafe { TaskHeader::stage::<T>(task).read() }
+        // SAFETY: alive by the contract.
+        let stage = unsafe { TaskHeader::stage::<T>(task) };
+        // SAFETY: an output lies there, read by the one that has won it.
+        unsafe { stage.read() }
     }
 
     /// Where a task's future or outcome lies.

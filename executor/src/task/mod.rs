@@ -27,10 +27,10 @@
 //!    while SCHEDULED leaves that reference to the entry, which gives it back when popped.
 //! 6. **The end of a runtime.** On the owner: all futures, outputs and queued closures are dropped,
 //!    each in its resource; the loop is left; `local` of every remaining cell is merged into the
-//!    foreign count, what its activation owns is dropped, and the cell takes one `Arc` count of the `Core`; the
-//!    inbox is closed and emptied. From then on every reference is in `shared`, and any thread may
-//!    give back the last one: it frees memory and nothing else, so no user code runs there. A
-//!    sender that finds the inbox closed empties it itself.
+//!    foreign count, what its activation owns is dropped, and the cell takes one `Arc` count of the
+//!    `Core`; the inbox is closed and emptied. From then on every reference is in `shared`, and any
+//!    thread may give back the last one: it frees memory and nothing else, so no user code runs
+//!    there. A sender that finds the inbox closed empties it itself.
 //! 7. **The waker of a poll** borrows the scheduler's reference: no count changes.
 //! 8. **State.** `Life`'s state is written by the owner alone, with plain stores, and read
 //!    anywhere.

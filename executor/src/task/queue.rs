@@ -263,6 +263,12 @@ impl Core {
         }
     }
 
+    /// Counts a poll that begins.
+    #[inline]
+    pub(crate) fn count_poll(&self) {
+        self.polls.set(self.polls.get() + 1);
+    }
+
     // ---- drains ----
 
     /// Runs all ticks, then all microtasks, until both queues are empty; then failures.
@@ -374,8 +380,8 @@ impl Core {
             unsafe { self.cells.unlink(cell) };
             // SAFETY: a cell in the list is not freed.
             let activation = unsafe { &raw const (*cell.as_ptr()).header.activation };
-            // SAFETY: initialised. What it owns is taken out here, once: from now on everybody, also
-            // this thread, uses nothing of it but the id, which stays (rule 4).
+            // SAFETY: initialised. What it owns is taken out here, once: from now on everybody,
+            // also this thread, uses nothing of it but the id, which stays (rule 4).
             let ended = unsafe { activation.read() };
             // What it holds (a resource's Rc) must die on this thread, whatever its drop does.
             self.guard(&Activation::of_loop(), move || drop(ended));
@@ -423,7 +429,8 @@ unsafe fn dispose_remote(verb: Verb, task: NonNull<TaskHeader>) {
     // SAFETY: as above.
     let home = &unsafe { task.as_ref() }.header.vtable.home;
     // SAFETY: the cell came from the pool with the home of its table. Nothing in it needs to be
-    // dropped: future, output and joiner went at the end of the runtime, and so did what the activation owned.
+    // dropped: future, output and joiner went at the end of the runtime, and so did what the
+    // activation owned.
     unsafe { pool::release(task.cast(), home) };
     // SAFETY: the orphan owned one count of its core, taken in `close`.
     unsafe { Arc::decrement_strong_count(owner.0.cast::<Core>().as_ptr().cast_const()) };

@@ -246,8 +246,10 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 #[cold]
 #[inline(never)]
 unsafe fn clone_remote(data: *const ()) -> RawWaker {
-    // SAFETY: the data of our waker, whose reference keeps the cell alive.
-    unsafe { TaskHeader::life(task(data)) }.clone_remote();
+    // SAFETY: the data of our waker.
+    let task = unsafe { task(data) };
+    // SAFETY: the waker's reference keeps the cell alive.
+    unsafe { TaskHeader::life(task) }.clone_remote();
     RawWaker::new(data, &VTABLE)
 }
 
