@@ -1,6 +1,5 @@
 //! `Activation`: the running flow, as the thread's current pointer sees it.
 
-use std::cell::OnceCell;
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -10,6 +9,7 @@ use crate::frame::Frame;
 use crate::id::AsyncId;
 use crate::info::{Extensions, ResourceInfo, ResourceRef};
 use crate::kind::ResourceKind;
+use crate::origin::Origin;
 
 /// In the mark of a resource's flow: the code of its kind.
 const KIND_MASK: u8 = 0x7f;
@@ -26,12 +26,11 @@ pub struct Activation {
     pub(crate) flow: Flow,
     id: AsyncId,
     trigger: AsyncId,
-    pub(crate) info: OnceCell<Rc<ResourceInfo>>,
-    site: &'static Location<'static>,
+    pub(crate) origin: Origin,
 }
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Activation>() == 48);
+const _: () = assert!(size_of::<Activation>() == 40);
 
 impl Activation {
     /// Puts the parts together; no hook runs, and the name of a `User` kind is still missing.
@@ -48,14 +47,13 @@ impl Activation {
             id,
             trigger,
             flow: Flow::new(frame, kind.code() | silence.0),
-            info: OnceCell::new(),
-            site,
+            origin: Origin::new(site),
         }
     }
 
     /// Keeps the kind's name, for which the activation has no room.
     pub(crate) fn describe_as(&self, kind: ResourceKind) {
-        self.info.get_or_init(|| self.describe(kind));
+        self.origin.describe(|| self.describe(kind));
     }
 
     /// A further flow of the same resource, in `frame`.
@@ -65,8 +63,7 @@ impl Activation {
             id: self.id,
             trigger: self.trigger,
             flow: Flow::new(frame, self.flow.mark()),
-            info: self.info.clone(),
-            site: self.site,
+            origin: self.origin.clone(),
         }
     }
 
@@ -83,8 +80,7 @@ impl Activation {
             id,
             trigger: AsyncId::LOOP,
             flow: Flow::new(Frame::empty(), ResourceKind::Root.code()),
-            info: OnceCell::new(),
-            site: Location::caller(),
+            origin: Origin::new(Location::caller()),
         }
     }
 
@@ -119,13 +115,13 @@ impl Activation {
         let code = usize::from(self.flow.mark() & KIND_MASK);
         match ResourceKind::PROVIDERS.get(code) {
             Some(kind) => *kind,
-            None => self.info.get().map_or(ResourceKind::User(""), |info| info.kind),
+            None => self.origin.description().map_or(ResourceKind::User(""), |it| it.kind),
         }
     }
 
     /// Where the resource was created.
     pub fn site(&self) -> &'static Location<'static> {
-        self.site
+        self.origin.site()
     }
 
     /// Takes the live frame out; the flow goes on with the empty one.
@@ -154,23 +150,23 @@ impl Activation {
 
     /// A shareable reference to the resource; allocates at the first call.
     pub fn resource(&self) -> ResourceRef {
-        ResourceRef(Rc::clone(self.info.get_or_init(|| self.describe(self.kind()))))
+        ResourceRef(self.origin.describe(|| self.describe(self.kind())))
     }
 
     /// The reference that [`resource`](Self::resource) has made, if anybody asked for one.
     pub fn existing_resource(&self) -> Option<ResourceRef> {
-        self.info.get().cloned().map(ResourceRef)
+        self.origin.description().map(ResourceRef)
     }
 
     fn describe(&self, kind: ResourceKind) -> Rc<ResourceInfo> {
-        let (id, trigger, site) = (self.id, self.trigger, self.site);
+        let (id, trigger, site) = (self.id, self.trigger, self.site());
         Rc::new(ResourceInfo { id, trigger, kind, site, extensions: Extensions::default() })
     }
 
     /// Whether it holds a description. Without one and without a frame, dropping it does nothing.
     #[inline]
     pub fn is_described(&self) -> bool {
-        self.info.get().is_some()
+        self.origin.is_described()
     }
 
     /// Does it emit no hook events?

@@ -19,6 +19,8 @@ mod kind;
 
 mod info;
 
+mod origin;
+
 // What a flow carries.
 mod key;
 mod policy;

@@ -116,8 +116,8 @@ impl Resource {
 
     /// A shareable reference to the resource; allocates at the first call.
     pub fn resource(&self) -> ResourceRef {
-        if let (None, Some(running)) = (self.identity.info.get(), self.running_info()) {
-            self.identity.info.get_or_init(|| running.0);
+        if let (false, Some(running)) = (self.identity.is_described(), self.running_info()) {
+            self.identity.origin.describe(|| running.0);
         }
         self.identity.resource()
     }
@@ -168,8 +168,8 @@ struct KeepInfo<'a> {
 impl Drop for KeepInfo<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(info) = self.call.info.get() {
-            self.resource.identity.info.get_or_init(|| info.clone());
+        if let Some(info) = self.call.origin.description() {
+            self.resource.identity.origin.describe(|| info);
         }
     }
 }

@@ -78,7 +78,7 @@ pub(crate) struct Links {
 // An idle task is to fit 128 bytes with malloc's eight and a stage of one word: the layout is part
 // of the design.
 #[cfg(all(target_pointer_width = "64", not(loom)))]
-const _: () = assert!(size_of::<Header>() == 64 && size_of::<TaskHeader>() == 112);
+const _: () = assert!(size_of::<Header>() == 56 && size_of::<TaskHeader>() == 104);
 
 impl TaskHeader {
     /// The counts and the state, without a reference to what is the owner's (rule 4).
