@@ -57,14 +57,16 @@ mutant "a hook change acts inside of the emission" context/src/hooks.rs \
 
 mutant "a task resolves nothing" context/src/hooks.rs 'hooks.promise_resolve(id)' '()'
 
-mutant "before is told without after" context/src/hooks.rs 'hooks.after(id)' '()'
+mutant "before is told without after" context/src/hooks.rs 'hooks.after(running.id())' '()'
 
 mutant "one flush delivers one destroy" context/src/hooks.rs \
-    'emit("destroy", id, kind, |hooks| hooks.destroy(id));' \
-    'emit("destroy", id, kind, |hooks| hooks.destroy(id));
+    'for ended in &batch {' 'for ended in batch.iter().take(if MUTANT { 1 } else { batch.len() }) {'
+
+mutant "a destroy queued in a flush waits" context/src/hooks.rs \
+    'batch.clear();' 'batch.clear();
     if MUTANT { break; }'
 
-mutant "hooks get all events of tasks" context/src/hooks.rs '!is_task || hook.tracks_tasks' 'true'
+mutant "hooks get all events of tasks" context/src/callbacks.rs 'created.tracks_tasks' 'true'
 
 mutant "destroy is queued at every call" context/src/resource.rs \
     'self.destroyed.replace(true)' 'self.destroyed.replace(false)'

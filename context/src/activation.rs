@@ -7,13 +7,15 @@ use std::rc::Rc;
 use crate::flow::Flow;
 use crate::frame::Frame;
 use crate::id::AsyncId;
-use crate::info::{Extensions, ResourceInfo, ResourceRef};
+use crate::info::{Facts, ResourceInfo, ResourceRef};
 use crate::kind::ResourceKind;
 use crate::origin::Origin;
 
 /// In the mark of a resource's flow: the code of its kind.
-const KIND_MASK: u8 = 0x7f;
-/// In the mark: it emits no hook events.
+const KIND_MASK: u8 = 0x3f;
+/// In the mark: it is the root or the loop, which emit no hook events; what they create does.
+const TOP: u8 = 0x40;
+/// In the mark: it emits no hook events, and neither does what it creates.
 const SILENT: u8 = 0x80;
 
 /// One flow of a resource: its identity and its live frame.
@@ -53,7 +55,14 @@ impl Activation {
 
     /// Keeps the kind's name, for which the activation has no room.
     pub(crate) fn describe_as(&self, kind: ResourceKind) {
-        self.origin.describe(|| self.describe(kind));
+        self.origin.describe(|| ResourceInfo::new(self.facts(kind)));
+    }
+
+    /// A description that it does not keep.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn describe(&self) -> Rc<ResourceInfo> {
+        ResourceInfo::new(self.facts(self.kind()))
     }
 
     /// A further flow of the same resource, in `frame`.
@@ -79,7 +88,7 @@ impl Activation {
         Activation {
             id,
             trigger: AsyncId::LOOP,
-            flow: Flow::new(Frame::empty(), ResourceKind::Root.code()),
+            flow: Flow::new(Frame::empty(), TOP | ResourceKind::Root.code()),
             origin: Origin::new(Location::caller()),
         }
     }
@@ -111,12 +120,27 @@ impl Activation {
     }
 
     /// The resource's kind.
+    #[inline]
     pub fn kind(&self) -> ResourceKind {
-        let code = usize::from(self.flow.mark() & KIND_MASK);
-        match ResourceKind::PROVIDERS.get(code) {
-            Some(kind) => *kind,
-            None => self.origin.description().map_or(ResourceKind::User(""), |it| it.kind),
+        let code = self.flow.mark() & KIND_MASK;
+        if code == ResourceKind::Task.code() {
+            return ResourceKind::Task;
         }
+        match ResourceKind::PROVIDERS.get(usize::from(code)) {
+            Some(kind) => *kind,
+            None => self.existing_resource().map_or(ResourceKind::User(""), |it| it.kind()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn id_and_kind(&self) -> (AsyncId, ResourceKind) {
+        (self.id, self.kind())
+    }
+
+    /// Is it a task that emits hook events?
+    #[inline]
+    pub(crate) fn is_audible_task(&self) -> bool {
+        self.flow.mark() == ResourceKind::Task.code()
     }
 
     /// Where the resource was created.
@@ -150,7 +174,14 @@ impl Activation {
 
     /// A shareable reference to the resource; allocates at the first call.
     pub fn resource(&self) -> ResourceRef {
-        ResourceRef(self.origin.describe(|| self.describe(self.kind())))
+        ResourceRef(self.origin.describe(|| self.describe()))
+    }
+
+    /// A hook has kept the description that it was shown: it is the resource's from now on.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn keep(&self, resource: ResourceRef) {
+        self.origin.describe(|| resource.0);
     }
 
     /// The reference that [`resource`](Self::resource) has made, if anybody asked for one.
@@ -158,9 +189,9 @@ impl Activation {
         self.origin.description().map(ResourceRef)
     }
 
-    fn describe(&self, kind: ResourceKind) -> Rc<ResourceInfo> {
-        let (id, trigger, site) = (self.id, self.trigger, self.site());
-        Rc::new(ResourceInfo { id, trigger, kind, site, extensions: Extensions::default() })
+    #[inline]
+    pub(crate) fn facts(&self, kind: ResourceKind) -> Facts {
+        Facts { id: self.id, trigger: self.trigger, kind, site: self.site() }
     }
 
     /// Whether it holds a description. Without one and without a frame, dropping it does nothing.
@@ -170,9 +201,9 @@ impl Activation {
     }
 
     /// Does it emit no hook events?
+    #[inline]
     pub(crate) fn is_silent(&self) -> bool {
-        // Root and loop are silent too, but what they create is not.
-        self.flow.mark() & SILENT != 0 || self.id <= AsyncId::ROOT
+        self.flow.mark() & (SILENT | TOP) != 0
     }
 
     pub(crate) fn silence(&self) {

@@ -7,72 +7,18 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write as _;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use crate::activation::Activation;
+pub use crate::callbacks::AsyncHooks;
+use crate::callbacks::{Created, Enabled, OTHER, Shared, TASK};
 use crate::id::AsyncId;
 use crate::info::ResourceRef;
 use crate::kind::ResourceKind;
-
-/// Callbacks for the life of async resources: Node's `createHook` object.
-///
-/// All are optional. `init` runs in the creator's context, `before` and `after` in the
-/// resource's, `destroy` in the empty one with execution id 0. A panic in a callback is printed
-/// and aborts the process.
-pub trait AsyncHooks {
-    /// A resource was created. It need not come to `before`.
-    fn init(&self, id: AsyncId, kind: ResourceKind, trigger: AsyncId, resource: &ResourceRef) {
-        let _ = (id, kind, trigger, resource);
-    }
-
-    /// The resource's code is about to run: a poll, or a callback.
-    fn before(&self, id: AsyncId) {
-        let _ = id;
-    }
-
-    /// The resource's code has returned, or is unwinding.
-    fn after(&self, id: AsyncId) {
-        let _ = id;
-    }
-
-    /// The resource has ended. Delivered later, in the check phase.
-    fn destroy(&self, id: AsyncId) {
-        let _ = id;
-    }
-
-    /// A task has completed.
-    fn promise_resolve(&self, id: AsyncId) {
-        let _ = id;
-    }
-
-    /// Whether these hooks get the events of tasks: Node's option `trackPromises`. Asked once,
-    /// by [`create_hook`]. With `false`, no event of a task comes, `promise_resolve` included;
-    /// tasks keep their ids, and what they create tells them as its trigger.
-    ///
-    /// ```
-    /// use lunation_context::{AsyncHooks, AsyncId, ResourceKind, ResourceRef, create_hook};
-    ///
-    /// struct Callbacks;
-    /// impl AsyncHooks for Callbacks {
-    ///     fn init(&self, _: AsyncId, kind: ResourceKind, _: AsyncId, _: &ResourceRef) {
-    ///         assert_ne!(kind, ResourceKind::Task);
-    ///     }
-    ///
-    ///     fn tracks_tasks(&self) -> bool {
-    ///         false
-    ///     }
-    /// }
-    /// create_hook(Callbacks).enable();
-    /// ```
-    fn tracks_tasks(&self) -> bool {
-        true
-    }
-}
 
 /// Bit of the mask: at least one hook is enabled.
 const HOOKS: u8 = 1;
@@ -80,36 +26,36 @@ const HOOKS: u8 = 1;
 const POLL_HOOKS: u8 = 2;
 /// Bit of the mask: a diagnostics channel had a subscriber on this thread once.
 const CHANNELS: u8 = 4;
+/// Bit of the mask: changes wait for the end of the outermost emission.
+const CHANGES: u8 = 8;
 
-type Shared = Rc<Created<dyn AsyncHooks>>;
-
-struct Created<H: ?Sized> {
-    tracks_tasks: bool,
-    hooks: H,
-}
-
-#[derive(Default)]
 struct Registry {
-    /// In the order of enabling. An emission holds a copy of the pointer.
-    enabled: RefCell<Option<Rc<[Shared]>>>,
-    /// Emissions under way.
-    depth: Cell<u32>,
+    /// Every emission borrows it for as long as it lasts, nested ones too. None finds it borrowed
+    /// for a change: that is made while none is under way, in one step that runs no user code.
+    enabled: RefCell<Enabled>,
     /// What to enable (true) or disable when the outermost emission ends.
     changes: RefCell<Vec<(Shared, bool)>>,
     /// Ended resources whose `destroy` was not delivered yet; empty while no hook is enabled.
-    destroyed: RefCell<VecDeque<(AsyncId, ResourceKind)>>,
+    destroyed: RefCell<Vec<(AsyncId, ResourceKind)>>,
+    /// A description for the next `init`: few hooks keep what they are shown.
+    spare: Cell<Option<ResourceRef>>,
 }
+
+/// Empties the registry at thread exit. It is apart so that the registry itself has no destructor:
+/// an access is then a plain load, and works in every other destructor.
+struct Owner;
 
 thread_local! {
     static MASK: Cell<u8> = const { Cell::new(0) };
-    static REGISTRY: Registry = const {
-        Registry {
-            enabled: RefCell::new(None),
-            depth: Cell::new(0),
+    static REGISTRY: ManuallyDrop<Registry> = const {
+        ManuallyDrop::new(Registry {
+            enabled: RefCell::new(Enabled::NONE),
             changes: RefCell::new(Vec::new()),
-            destroyed: RefCell::new(VecDeque::new()),
-        }
+            destroyed: RefCell::new(Vec::new()),
+            spare: Cell::new(None),
+        })
     };
+    static REGISTRY_OWNER: Owner = const { Owner };
 }
 
 /// Is there anything to do around entering a resource? One load and one branch.
@@ -167,7 +113,7 @@ pub(crate) fn note_poll_hook() {
 /// ```
 pub fn create_hook(hooks: impl AsyncHooks + 'static) -> Hook {
     let tracks_tasks = hooks.tracks_tasks();
-    Hook { hooks: Rc::new(Created { tracks_tasks, hooks }) }
+    Hook { hooks: Rc::new(Created { tracks_tasks, hooks: Box::new(hooks) }) }
 }
 
 /// A set of hooks made by [`create_hook`]. Dropping the handle does not disable it.
@@ -199,86 +145,188 @@ impl fmt::Debug for Hook {
 }
 
 fn request(hooks: &Shared, enable: bool) {
-    // In a thread-local destructor there is nothing left to watch.
-    let _ = REGISTRY.try_with(|registry| {
-        if registry.depth.get() == 0 {
-            registry.apply(hooks, enable);
-        } else {
+    if REGISTRY_OWNER.try_with(|_| ()).is_err() {
+        // The thread is exiting: there is nothing left to watch.
+        return;
+    }
+    REGISTRY.with(|registry| {
+        if registry.is_emitting() {
             registry.changes.borrow_mut().push((Rc::clone(hooks), enable));
+            MASK.set(MASK.get() | CHANGES);
+        } else {
+            registry.apply(hooks, enable);
         }
     });
 }
 
-fn is_same(a: &Shared, b: &Shared) -> bool {
-    Rc::ptr_eq(a, b)
+impl Drop for Owner {
+    fn drop(&mut self) {
+        MASK.set(MASK.get() & !(HOOKS | CHANGES));
+        REGISTRY.with(|registry| {
+            // It is borrowed if a callback exits the process.
+            let enabled = registry.enabled.try_borrow_mut();
+            let enabled = enabled.map(|mut enabled| mem::replace(&mut *enabled, Enabled::NONE));
+            drop((enabled, registry.changes.take(), registry.destroyed.take()));
+            drop(registry.spare.take());
+        });
+    }
 }
 
 impl Registry {
-    fn apply(&self, hooks: &Shared, enable: bool) {
-        let old = self.enabled.borrow().clone();
-        let known = old.as_deref().unwrap_or_default();
-        if known.iter().any(|other| is_same(other, hooks)) == enable {
-            return;
-        }
-        let kept = known.iter().filter(|other| !is_same(other, hooks)).cloned();
-        let new: Rc<[Shared]> = kept.chain(enable.then(|| Rc::clone(hooks))).collect();
-        if new.is_empty() {
-            MASK.set(MASK.get() & !HOOKS);
-            self.destroyed.borrow_mut().clear();
-            // Bound first: the last owner of a hook may be dropped with it.
-            let replaced = self.enabled.take();
-            drop(replaced);
-        } else {
-            MASK.set(MASK.get() | HOOKS);
-            let replaced = self.enabled.replace(Some(new));
-            drop(replaced);
-        }
+    fn is_emitting(&self) -> bool {
+        self.enabled.try_borrow_mut().is_err()
     }
 
+    /// Enables or disables; no emission is under way.
+    fn apply(&self, hooks: &Shared, enable: bool) {
+        let mut all = self.enabled.borrow().all.clone();
+        let position = all.iter().position(|other| Rc::ptr_eq(other, hooks));
+        match position {
+            Some(position) if !enable => drop(all.remove(position)),
+            None if enable => all.push(Rc::clone(hooks)),
+            _ => return,
+        }
+        if all.is_empty() {
+            MASK.set(MASK.get() & !HOOKS);
+            self.destroyed.borrow_mut().clear();
+        } else {
+            MASK.set(MASK.get() | HOOKS);
+        }
+        // Bound first: the last owner of a hook may be dropped with it.
+        let replaced = self.enabled.replace(Enabled::new(all));
+        drop(replaced);
+    }
+
+    /// Does what waits for the end of the outermost emission, if that was it.
     #[cold]
     #[inline(never)]
     fn apply_changes(&self) {
+        if self.is_emitting() {
+            return;
+        }
+        MASK.set(MASK.get() & !CHANGES);
         let changes = mem::take(&mut *self.changes.borrow_mut());
         for (hooks, enable) in changes {
             self.apply(&hooks, enable);
         }
     }
 
-    fn next_destroyed(&self) -> Option<(AsyncId, ResourceKind)> {
-        self.destroyed.borrow_mut().pop_front()
+    /// Delivers one event to the enabled hooks that want those of tasks, or of other resources.
+    /// Inlined where that is told: with hooks enabled this is most of what an event costs.
+    #[inline(always)]
+    fn emit<const IS_TASK: bool>(
+        &self,
+        event: &str,
+        subject: impl Fn() -> (AsyncId, ResourceKind),
+        deliver: impl FnOnce(&dyn AsyncHooks),
+    ) {
+        let enabled = self.enabled.borrow();
+        let Some(wanting) = enabled.wanting::<IS_TASK>() else { return };
+        abort_on_panic(event, subject, || deliver(&*wanting.hooks));
+        drop(enabled);
+        if MASK.get() & CHANGES != 0 {
+            self.apply_changes();
+        }
+    }
+
+    fn emit_init<const IS_TASK: bool>(&self, created: &Activation) {
+        let kind = if IS_TASK { ResourceKind::Task } else { created.kind() };
+        if let Some(resource) = created.existing_resource() {
+            return self.show::<IS_TASK>(created, kind, &resource);
+        }
+        let lent = match self.spare.take() {
+            Some(spare) => spare.describing(created.facts(kind)),
+            None => ResourceRef(created.describe()),
+        };
+        self.show::<IS_TASK>(created, kind, &lent);
+        if lent.is_in_use() {
+            created.keep(lent);
+        } else {
+            self.spare.set(Some(lent));
+        }
+    }
+
+    fn show<const IS_TASK: bool>(
+        &self,
+        created: &Activation,
+        kind: ResourceKind,
+        resource: &ResourceRef,
+    ) {
+        let (id, trigger) = (created.id(), created.trigger_id());
+        let subject = || created.id_and_kind();
+        self.emit::<IS_TASK>("init", subject, |hooks| hooks.init(id, kind, trigger, resource));
+    }
+
+    /// `promise_resolve` if it is told to; then queues `destroy`.
+    fn end<const IS_TASK: bool>(&self, ended: &Activation, resolved: bool) {
+        if resolved {
+            let (id, subject) = (ended.id(), || ended.id_and_kind());
+            self.emit::<IS_TASK>("promise_resolve", subject, |hooks| hooks.promise_resolve(id));
+        }
+        if enabled() {
+            let kind = if IS_TASK { ResourceKind::Task } else { ended.kind() };
+            self.destroyed.borrow_mut().push((ended.id(), kind));
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn flush_destroys(&self) {
+        let mut batch = Vec::new();
+        Activation::of_loop().enter(|| {
+            loop {
+                // Unless a callback ends something, the next swap puts the queue's memory back.
+                mem::swap(&mut batch, &mut *self.destroyed.borrow_mut());
+                if batch.is_empty() {
+                    break;
+                }
+                for ended in &batch {
+                    let deliver = |hooks: &dyn AsyncHooks| hooks.destroy(ended.0);
+                    if ended.1 == ResourceKind::Task {
+                        self.emit::<TASK>("destroy", || *ended, deliver);
+                    } else {
+                        self.emit::<OTHER>("destroy", || *ended, deliver);
+                    }
+                }
+                batch.clear();
+            }
+        });
     }
 }
 
-/// Delivers one event to every enabled hook that wants those of this kind. Generic in the event and
-/// inlined where that is told: with hooks enabled this is most of what an event costs.
+/// [`Registry::emit`] for an activation, unless it is silent.
 #[inline]
-fn emit(event: &str, id: AsyncId, kind: ResourceKind, deliver: impl Fn(&dyn AsyncHooks)) {
-    let _ = REGISTRY.try_with(|registry| {
-        let Some(enabled) = registry.enabled.borrow().clone() else { return };
-        let depth = registry.depth.get();
-        registry.depth.set(depth + 1);
-        let is_task = kind == ResourceKind::Task;
-        let wanting = enabled.iter().filter(|hook| !is_task || hook.tracks_tasks);
-        abort_on_panic(event, id, kind, || wanting.for_each(|hook| deliver(&hook.hooks)));
-        registry.depth.set(depth);
-        if depth == 0 && !registry.changes.borrow().is_empty() {
-            registry.apply_changes();
+fn emit(event: &str, of: &Activation, deliver: impl FnOnce(&dyn AsyncHooks)) {
+    let subject = || of.id_and_kind();
+    REGISTRY.with(|registry| {
+        if of.is_audible_task() {
+            registry.emit::<TASK>(event, subject, deliver);
+        } else if !of.is_silent() {
+            registry.emit::<OTHER>(event, subject, deliver);
         }
     });
 }
 
 /// Calls a hook: it has no caller that could handle its panic, and going on would hide events.
 #[inline]
-pub(crate) fn abort_on_panic(event: &str, id: AsyncId, kind: ResourceKind, call: impl FnOnce()) {
+pub(crate) fn abort_on_panic(
+    event: &str,
+    subject: impl Fn() -> (AsyncId, ResourceKind),
+    call: impl FnOnce(),
+) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-        abort(event, id, kind, &*payload);
+        abort(event, subject, payload);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn abort(event: &str, id: AsyncId, kind: ResourceKind, payload: &(dyn Any + Send)) -> ! {
-    let message = message_of(payload);
+fn abort(
+    event: &str,
+    subject: impl Fn() -> (AsyncId, ResourceKind),
+    payload: Box<dyn Any + Send>,
+) -> ! {
+    let ((id, kind), message) = (subject(), message_of(&*payload));
     let report = format!("lunation: hook panicked in {event} of {kind}({id}): {message}\n");
     let _ = std::io::stderr().write_all(report.as_bytes());
     std::process::abort();
@@ -295,51 +343,40 @@ pub(crate) fn message_of(payload: &(dyn Any + Send)) -> &str {
 #[cold]
 #[inline(never)]
 pub(crate) fn emit_init(created: &Activation) {
-    let in_callback = REGISTRY.try_with(|registry| registry.depth.get() > 0);
-    if in_callback.unwrap_or(true) {
-        created.silence();
-    }
-    if !created.is_silent() {
-        let (id, kind, trigger) = (created.id(), created.kind(), created.trigger_id());
-        let resource = created.resource();
-        emit("init", id, kind, |hooks| hooks.init(id, kind, trigger, &resource));
-    }
+    REGISTRY.with(|registry| {
+        if registry.is_emitting() {
+            created.silence();
+        } else if created.is_audible_task() {
+            registry.emit_init::<TASK>(created);
+        } else if !created.is_silent() {
+            registry.emit_init::<OTHER>(created);
+        }
+    });
 }
 
 /// `before`, for an activation that is current.
 #[inline]
 pub(crate) fn emit_before(running: &Activation) {
-    if enabled() && !running.is_silent() {
-        let id = running.id();
-        emit("before", id, running.kind(), |hooks| hooks.before(id));
-    }
+    emit("before", running, |hooks| hooks.before(running.id()));
 }
 
 /// `after`, for an activation that is still current.
 #[inline]
 pub(crate) fn emit_after(running: &Activation) {
-    if enabled() && !running.is_silent() {
-        let id = running.id();
-        emit("after", id, running.kind(), |hooks| hooks.after(id));
-    }
+    emit("after", running, |hooks| hooks.after(running.id()));
 }
 
-pub(crate) fn emit_promise_resolve(resolved: &Activation) {
-    if enabled() && !resolved.is_silent() {
-        let id = resolved.id();
-        let kind = resolved.kind();
-        emit("promise_resolve", id, kind, |hooks| hooks.promise_resolve(id));
-    }
-}
-
-/// Queues `destroy`; no user code runs.
+/// A resource has ended; `resolved` says that it is a task that has completed.
 #[cold]
 #[inline(never)]
-pub(crate) fn queue_destroy(ended: &Activation) {
-    if enabled() && !ended.is_silent() {
-        let entry = (ended.id(), ended.kind());
-        let _ = REGISTRY.try_with(|registry| registry.destroyed.borrow_mut().push_back(entry));
-    }
+pub(crate) fn end(ended: &Activation, resolved: bool) {
+    REGISTRY.with(|registry| {
+        if ended.is_audible_task() {
+            registry.end::<TASK>(ended, resolved);
+        } else if !ended.is_silent() {
+            registry.end::<OTHER>(ended, resolved);
+        }
+    });
 }
 
 /// Delivers the queued `destroy` events, also those that a `destroy` callback queues meanwhile.
@@ -348,16 +385,6 @@ pub(crate) fn queue_destroy(ended: &Activation) {
 #[inline]
 pub fn flush_destroys() {
     if enabled() {
-        flush();
+        REGISTRY.with(|registry| registry.flush_destroys());
     }
-}
-
-#[cold]
-#[inline(never)]
-fn flush() {
-    Activation::of_loop().enter(|| {
-        while let Ok(Some((id, kind))) = REGISTRY.try_with(Registry::next_destroyed) {
-            emit("destroy", id, kind, |hooks| hooks.destroy(id));
-        }
-    });
 }

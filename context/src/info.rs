@@ -1,7 +1,7 @@
 //! The shareable description of a resource and its typed extensions.
 
 use std::any::{Any, TypeId};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -9,13 +9,26 @@ use std::rc::Rc;
 use crate::id::AsyncId;
 use crate::kind::ResourceKind;
 
-/// What a [`ResourceRef`] points at; made when somebody asks for it first.
-pub(crate) struct ResourceInfo {
+/// What a resource is from its creation on.
+#[derive(Clone, Copy)]
+pub(crate) struct Facts {
     pub(crate) id: AsyncId,
     pub(crate) trigger: AsyncId,
     pub(crate) kind: ResourceKind,
     pub(crate) site: &'static Location<'static>,
-    pub(crate) extensions: Extensions,
+}
+
+/// What a [`ResourceRef`] points at; made when somebody asks for it first.
+pub(crate) struct ResourceInfo {
+    pub(crate) facts: Cell<Facts>,
+    extensions: Extensions,
+}
+
+impl ResourceInfo {
+    pub(crate) fn new(facts: Facts) -> Rc<ResourceInfo> {
+        let (facts, extensions) = (Cell::new(facts), Extensions::default());
+        Rc::new(ResourceInfo { facts, extensions })
+    }
 }
 
 /// A counted reference to a resource's description: what Node's `executionAsyncResource()`
@@ -27,24 +40,37 @@ pub(crate) struct ResourceInfo {
 pub struct ResourceRef(pub(crate) Rc<ResourceInfo>);
 
 impl ResourceRef {
+    /// It for another resource. Nobody else [has it](Self::is_in_use).
+    #[inline]
+    pub(crate) fn describing(self, facts: Facts) -> ResourceRef {
+        self.0.facts.set(facts);
+        self
+    }
+
+    /// Whether anybody else has a copy of it, or has attached something.
+    #[inline]
+    pub(crate) fn is_in_use(&self) -> bool {
+        Rc::strong_count(&self.0) != 1 || !self.extensions().is_empty()
+    }
+
     /// The resource's id.
     pub fn id(&self) -> AsyncId {
-        self.0.id
+        self.0.facts.get().id
     }
 
     /// The id of the resource that caused it.
     pub fn trigger_id(&self) -> AsyncId {
-        self.0.trigger
+        self.0.facts.get().trigger
     }
 
     /// The kind.
     pub fn kind(&self) -> ResourceKind {
-        self.0.kind
+        self.0.facts.get().kind
     }
 
     /// Where it was created.
     pub fn location(&self) -> &'static Location<'static> {
-        self.0.site
+        self.0.facts.get().site
     }
 
     /// Values attached to the resource, one per type.
@@ -72,6 +98,10 @@ pub struct Extensions {
 }
 
 impl Extensions {
+    fn is_empty(&self) -> bool {
+        self.values.borrow().is_empty()
+    }
+
     /// Attaches a value and returns the one of the same type that was attached before.
     pub fn insert<T: 'static>(&self, value: T) -> Option<Rc<T>> {
         let value: Rc<dyn Any> = Rc::new(value);

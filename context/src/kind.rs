@@ -90,7 +90,7 @@ impl ResourceKind {
     ];
 
     /// The code of `User`: the name is kept elsewhere.
-    pub(crate) const USER_CODE: u8 = 127;
+    pub(crate) const USER_CODE: u8 = 63;
 
     /// Node's spelling.
     pub const fn as_str(self) -> &'static str {
@@ -123,7 +123,7 @@ impl ResourceKind {
         }
     }
 
-    /// The kind in seven bits: its position in `PROVIDERS`, or `USER_CODE`.
+    /// The kind in six bits: its position in `PROVIDERS`, or `USER_CODE`.
     #[inline]
     pub(crate) const fn code(self) -> u8 {
         match self {

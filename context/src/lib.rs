@@ -40,6 +40,7 @@ mod current;
 mod inherit;
 
 // Who watches.
+mod callbacks;
 pub mod hooks;
 mod poll_hook;
 mod run;

@@ -49,7 +49,7 @@ impl Origin {
 
     pub(crate) fn site(&self) -> &'static Location<'static> {
         if let Some(description) = self.description() {
-            return description.site;
+            return description.facts.get().site;
         }
         // SAFETY: without a description it is the address of the site plus one, and sites live for
         // ever.

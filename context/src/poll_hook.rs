@@ -66,7 +66,7 @@ pub fn set_poll_hook(hook: Option<Rc<dyn PollHook>>) -> Option<Rc<dyn PollHook>>
 pub(crate) fn enter_poll_hook() {
     if let Some(hook) = with_flow(|flow| hook_in(&flow.frame)) {
         with_current(|current| {
-            abort_on_panic("enter", current.id(), current.kind(), || hook.enter());
+            abort_on_panic("enter", || current.id_and_kind(), || hook.enter());
         });
     }
 }
@@ -77,7 +77,7 @@ pub(crate) fn enter_poll_hook() {
 pub(crate) fn leave_poll_hook() {
     if let Some(hook) = with_flow(|flow| hook_in(&flow.frame)) {
         with_current(|current| {
-            abort_on_panic("leave", current.id(), current.kind(), || hook.leave());
+            abort_on_panic("leave", || current.id_and_kind(), || hook.leave());
         });
     }
 }

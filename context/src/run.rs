@@ -107,8 +107,7 @@ impl Activation {
     #[inline]
     pub fn resolve_and_end(&self) {
         if hooks::enabled() {
-            hooks::emit_promise_resolve(self);
-            hooks::queue_destroy(self);
+            hooks::end(self, true);
         }
     }
 
@@ -116,15 +115,7 @@ impl Activation {
     #[inline]
     pub fn end(&self) {
         if hooks::enabled() {
-            hooks::queue_destroy(self);
-        }
-    }
-
-    /// The task has completed: `promise_resolve`.
-    #[inline]
-    pub fn resolve(&self) {
-        if hooks::enabled() {
-            hooks::emit_promise_resolve(self);
+            hooks::end(self, false);
         }
     }
 }

@@ -105,7 +105,15 @@ pub struct ProcessSpawn {
 /// Tells of a task. Main is none.
 #[inline(always)]
 pub(crate) fn tell_task(channel: &Channel<ResourceRef>, task: &Activation) {
-    if channel.has_subscribers() && task.kind() == ResourceKind::Task {
+    if channel.has_subscribers() {
+        publish_task(channel, task);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn publish_task(channel: &Channel<ResourceRef>, task: &Activation) {
+    if task.kind() == ResourceKind::Task {
         channel.publish(&task.resource());
     }
 }

@@ -1,6 +1,8 @@
 //! After warm-up spawning, yielding and joining allocate nothing.
 
-use lunation_context::AsyncLocalStorage;
+use lunation_context::{
+    AsyncHooks, AsyncId, AsyncLocalStorage, ResourceKind, ResourceRef, create_hook, hooks,
+};
 use lunation_executor::{JoinHandle, Runtime, microtask, next_tick, queue_microtask, spawn, tick};
 use std::cell::Cell;
 
@@ -77,6 +79,34 @@ fn detached_tasks_and_callbacks_allocate_nothing() {
     // `tick` keeps its place in an allocation of its own.
     assert_eq!(count, 1);
     assert_eq!(done.get(), 4 * 3000);
+}
+
+#[test]
+fn hooks_allocate_nothing() {
+    struct Counting(std::rc::Rc<Cell<usize>>);
+    impl AsyncHooks for Counting {
+        fn init(&self, id: AsyncId, _: ResourceKind, _: AsyncId, resource: &ResourceRef) {
+            self.0.set(self.0.get() + usize::from(resource.id() == id));
+        }
+
+        fn destroy(&self, _: AsyncId) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    let (runtime, events) = (Runtime::new(), std::rc::Rc::new(Cell::new(0)));
+    let hook = create_hook(Counting(events.clone()));
+    hook.enable();
+    for live in [1, 100, KEPT] {
+        let mut tasks = Vec::with_capacity(live);
+        let count = allocations_of(&runtime, async || {
+            spawn_yield_join(&mut tasks).await;
+            // As the next turn would.
+            hooks::flush_destroys();
+        });
+        assert_eq!((count, events.take()), (0, 4 * 2 * live), "{live} live tasks");
+    }
+    hook.disable();
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub(crate) const GLOBALS: &[(&str, &str)] = &[
     ("context/src/failure.rs", "FAILURE_HANDLER"),
     ("context/src/hooks.rs", "MASK"),
     ("context/src/hooks.rs", "REGISTRY"),
+    // Empties it at thread exit, so that no event has to ask whether it is still there.
+    ("context/src/hooks.rs", "REGISTRY_OWNER"),
     ("context/src/id.rs", "IDS"),
     ("context/src/key.rs", "REGISTRY"),
     ("context/src/misplaced.rs", "GUARD_REPORTS"),

@@ -84,8 +84,7 @@ fn events_of_a_task_and_their_contexts() {
         journal.note("poll");
     });
     task.run(|| {
-        task.resolve();
-        task.end();
+        task.resolve_and_end();
         journal.note("done");
     });
     hooks::flush_destroys();
@@ -347,6 +346,65 @@ fn a_scope_reports_its_polls_not_its_drop() {
         "init S trigger 1 3 exec 1 -", "before 3 exec 3 -", "after 3 exec 3 -",
         "destroy 3 exec 0 -", "destroy 2 exec 0 -",
     ]);
+}
+
+#[test]
+fn the_destroys_of_a_flush_reach_who_is_enabled_then() {
+    let journal = Journal::default();
+    let next = Noting::hook("next:", &journal);
+    let own: Rc<RefCell<Option<Hook>>> = Rc::default();
+    let (note, me, enable) = (journal.clone(), Rc::clone(&own), next.clone());
+    let hook = calling(move |event, id| {
+        if event == "destroy" {
+            note.note(format!("destroy {id}"));
+            me.take().expect("once").disable();
+            enable.enable();
+        }
+    });
+    hook.enable();
+    own.replace(Some(hook));
+    drop([AsyncResource::new("R"), AsyncResource::new("S")]);
+    hooks::flush_destroys();
+    next.disable();
+    assert_eq!(journal.take(), ["destroy 2", "next:destroy 3 exec 0 -"]);
+}
+
+/// Keeps, or marks, what `init` shows of every third resource.
+struct Keeping(Rc<RefCell<Vec<ResourceRef>>>);
+
+impl AsyncHooks for Keeping {
+    fn init(&self, id: AsyncId, _: ResourceKind, _: AsyncId, resource: &ResourceRef) {
+        assert_eq!(resource.extensions().get::<AsyncId>(), None);
+        match id.get() % 3 {
+            0 => self.0.borrow_mut().push(resource.clone()),
+            1 => _ = resource.extensions().insert(id),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn what_init_shows_is_the_resources_own() {
+    let kept = Rc::default();
+    let hook = create_hook(Keeping(Rc::clone(&kept)));
+    hook.enable();
+    let site = Location::caller();
+    let made: Vec<_> = (0..9).map(|_| Activation::create(ResourceKind::Timeout, site)).collect();
+    hook.disable();
+    for resource in &made {
+        let (id, described) = (resource.id(), resource.existing_resource());
+        assert_eq!(described.is_some(), id.get() % 3 != 2, "{id}");
+        assert_eq!(resource.resource().id(), id);
+        let marked = resource.resource().extensions().get::<AsyncId>();
+        assert_eq!(marked.as_deref(), Some(&id).filter(|id| id.get() % 3 == 1));
+        resource.resource().extensions().insert(id.get());
+    }
+    let kept = kept.take();
+    let ids: Vec<_> = kept.iter().map(|resource| resource.id().get()).collect();
+    assert_eq!(ids, [3, 6, 9]);
+    for resource in kept {
+        assert_eq!(*resource.extensions().get::<u64>().expect("attached"), resource.id().get());
+    }
 }
 
 #[test]

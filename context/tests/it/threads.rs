@@ -7,7 +7,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use lunation_context::{
-    AsyncLocalStorage, AsyncResource, Snapshot, execution_async_id, execution_async_resource,
+    AsyncHooks, AsyncId, AsyncLocalStorage, AsyncResource, Snapshot, create_hook,
+    execution_async_id, execution_async_resource, hooks,
 };
 
 use crate::support::poll_once;
@@ -129,4 +130,35 @@ fn snapshots_may_outlive_the_root() {
     .join()
     .expect("no panic");
     assert_eq!(DROPS.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn hooks_die_with_the_thread() {
+    struct Noting(Sender<&'static str>);
+    impl AsyncHooks for Noting {
+        fn before(&self, _: AsyncId) {
+            self.0.send("before").expect("the test waits");
+        }
+    }
+    struct Late(Noting);
+    impl AsyncHooks for Late {
+        fn before(&self, id: AsyncId) {
+            self.0.before(id);
+        }
+    }
+    impl Drop for Late {
+        fn drop(&mut self) {
+            create_hook(Noting(self.0.0.clone())).enable();
+            AsyncResource::new("EXIT").run_in_async_scope(|| ());
+            self.0.0.send(if hooks::enabled() { "enabled" } else { "dropped" }).expect("as above");
+        }
+    }
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        create_hook(Late(Noting(sender))).enable();
+        AsyncResource::new("R").run_in_async_scope(|| ());
+    })
+    .join()
+    .expect("no panic");
+    assert_eq!(receiver.iter().collect::<Vec<_>>(), ["before", "dropped"]);
 }

@@ -355,6 +355,8 @@ fn start(task: NonNull<TaskHeader>, core: &Core) {
 }
 
 /// Drops the future of a task at once, unless it is running or gone.
+#[cold]
+#[inline(never)]
 pub(crate) fn cancel_now(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: callers took the task from the list of cells or hold a reference.
     let header = unsafe { task.as_ref() };
