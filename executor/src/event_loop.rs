@@ -114,7 +114,7 @@ impl EventLoop {
             self.core.drain();
         }
         for key in self.reactor.take_released_timers() {
-            let released = self.timers.borrow_mut().clear(TimerKey::from_bits(key));
+            let released = self.timers.borrow_mut().remove(TimerKey::from_bits(key));
             self.guarded(|| drop(released));
         }
         if !self.core.inbox.is_empty() {

@@ -194,7 +194,7 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         let cleared = self.with(|event_loop| {
-            match event_loop.timers.borrow_mut().clear(self.key) {
+            match event_loop.timers.borrow_mut().remove(self.key) {
                 Some(Timer::Wake(waker)) => waker,
                 // Nothing but what `arm` has entered.
                 Some(Timer::Call(_)) | None => None,

@@ -68,7 +68,7 @@ fn sleeps_that_were_dropped_wake_nobody() {
         assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         sleep
     };
-    runtime.enter(|| drop([arm(ms(5)), arm(ms(3)), arm(ms(5))]));
+    runtime.enter(|| drop([arm(ms(5)), arm(ms(3)), arm(ms(5)), Box::pin(time::sleep(ms(7)))]));
     assert_eq!(runtime.next_deadline(), None);
     runtime.enter(|| {
         drop(arm(ms(3)));

@@ -159,17 +159,20 @@ impl<P> Lists<P> {
         true
     }
 
-    /// Removes a timer that was cleared, and its list if that leaves it empty (Node keeps the list
-    /// of an unref'd timer).
+    /// Removes a timer, and its list if that leaves it empty.
     #[inline(always)]
-    pub(crate) fn clear(&mut self, key: TimerKey) -> Option<P> {
-        let &Timer { list, start, .. } = self.timers.get(key)?;
+    pub(crate) fn remove(&mut self, key: TimerKey) -> Option<P> {
+        let list = self.timers.get(key)?.list;
         let list = &mut self.lists[list as usize];
         let payload = self.timers.remove(key, &mut list.timers);
-        if start.refed() {
-            list.remove_if_empty();
-        }
+        list.remove_if_empty();
         payload
+    }
+
+    /// As [`Lists::remove`], but the list of an unref'd timer stays until it is served, as Node's
+    /// does: the next timer of that duration is served where it stands.
+    pub(crate) fn clear(&mut self, key: TimerKey) -> Option<P> {
+        if self.timers.get(key)?.start.refed() { self.remove(key) } else { self.take(key) }
     }
 
     /// A timer of this duration was cleared in its own body: removes its list if it is empty.
@@ -211,7 +214,7 @@ impl<P> Lists<P> {
     /// Removes all timers, for the end of the runtime, and returns what they do.
     pub(crate) fn take_all(&mut self) -> Vec<P> {
         let keys: Vec<TimerKey> = self.timers.iter().map(|(key, _)| key).collect();
-        keys.into_iter().filter_map(|key| self.clear(key)).collect()
+        keys.into_iter().filter_map(|key| self.remove(key)).collect()
     }
 
     // ---- the timers phase ----

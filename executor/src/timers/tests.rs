@@ -14,6 +14,7 @@ enum Step {
     RestartAs(usize, Millis),
     PutOff(usize, Millis),
     Clear(usize),
+    Remove(usize),
     SetRefed(usize, bool),
     /// Serves what is due after so many milliseconds; each timer that fires runs one of the
     /// steps first, as its callback.
@@ -27,7 +28,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<usize>().prop_map(Step::Restart),
         2 => (any::<usize>(), ms()).prop_map(|(timer, ms)| Step::RestartAs(timer, ms)),
         2 => (any::<usize>(), 0..8_u64).prop_map(|(timer, ms)| Step::PutOff(timer, ms)),
-        2 => any::<usize>().prop_map(Step::Clear),
+        1 => any::<usize>().prop_map(Step::Clear),
+        1 => any::<usize>().prop_map(Step::Remove),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(timer, on)| Step::SetRefed(timer, on)),
     ];
     let callbacks = vec(leaf.clone(), 0..6);
@@ -101,6 +103,12 @@ impl Naive {
     fn clear(&mut self, timer: usize) {
         // Node keeps the list of an unref'd timer.
         if let Some((ms, true)) = self.unlink(timer) {
+            self.remove_if_empty(ms);
+        }
+    }
+
+    fn remove(&mut self, timer: usize) {
+        if let Some((ms, _)) = self.unlink(timer) {
             self.remove_if_empty(ms);
         }
     }
@@ -198,6 +206,12 @@ impl Pair {
                 let cleared = self.real.clear(self.keys[timer]);
                 prop_assert!(cleared.is_none_or(|cleared| cleared == timer));
                 self.naive.clear(timer);
+            }
+            Step::Remove(pick) => {
+                let Some(timer) = choose(pick) else { return Ok(()) };
+                let removed = self.real.remove(self.keys[timer]);
+                prop_assert!(removed.is_none_or(|removed| removed == timer));
+                self.naive.remove(timer);
             }
             Step::SetRefed(pick, on) => {
                 let Some(timer) = choose(pick) else { return Ok(()) };
