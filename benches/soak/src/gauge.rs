@@ -33,7 +33,8 @@ fn resident() -> io::Result<f64> {
     kilobytes.map(|kb| kb * 1024.0).ok_or_else(|| io::Error::other("/proc/self/status: no VmRSS"))
 }
 
-fn allocated() -> f64 {
+/// Bytes in use.
+pub fn allocated() -> f64 {
     let stats = ALLOCATOR.stats();
     stats.bytes_allocated as f64 - stats.bytes_deallocated as f64
 }

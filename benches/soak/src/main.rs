@@ -96,10 +96,10 @@ async fn soak(runtime: &Rc<Runtime>, options: &Options) -> Result<(), String> {
         work.once(&world).await?;
     }
     let start = at_rest(&world, |_| true).await?;
-    println!("at the start: {start}");
+    println!("at the start: {start}; allocated {} bytes", gauge::allocated());
     let samples = Pace::start(&world, works, options.load).watch(options.time).await?;
     let end = at_rest(&world, |counts| *counts == start).await?;
-    println!("at the end:   {end}");
+    println!("at the end:   {end}; allocated {} bytes", gauge::allocated());
     judge(&samples, options.time)?;
     if end == start { Ok(()) } else { Err(format!("left behind: {}", end.beyond(&start))) }
 }
