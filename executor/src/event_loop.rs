@@ -8,8 +8,9 @@ use crate::job::{Completable, Job, Timer};
 use crate::limits::{AGE_TURNS, PREFETCHED_LINES};
 use crate::task::queue::{Core, Message};
 use crate::task::waker;
-use crate::timers::lists::{ListKey, Lists};
+use crate::timers::lists::Lists;
 use crate::timers::places::TimerKey;
+use crate::timers::table::ListKey;
 use crate::unhandled::{Failing, Origin, Unhandled};
 use lunation_context::{
     Activation, EventEmitter, Frame, Resource, ResourceKind, hooks, newest_async_id,

@@ -26,7 +26,7 @@ pub(crate) const POOL_CLASSES: usize = 64;
 /// Lists of timers, one per duration, from which on empty ones do not stand by for the next timer
 /// of their duration. As many different timeouts can be in use by turns without a list being made;
 /// 100 KiB. Few in the unit tests, which are to see them purged.
-pub(crate) const KEPT_TIMER_LISTS: usize = if cfg!(test) { 2 } else { 1024 };
+pub(crate) const KEPT_TIMER_LISTS: usize = if cfg!(test) { 3 } else { 1024 };
 
 /// Timers for which there is place at first, and more than a quarter each time.
 pub(crate) const TIMER_RESERVE: usize = 64;

@@ -1,10 +1,13 @@
-//! After warm-up spawning, yielding and joining allocate nothing.
+//! After warm-up spawning, yielding and joining allocate nothing, and timers leave nothing.
 
 use lunation_context::{
     AsyncHooks, AsyncId, AsyncLocalStorage, ResourceKind, ResourceRef, create_hook, hooks,
 };
-use lunation_executor::{JoinHandle, Runtime, microtask, next_tick, queue_microtask, spawn, tick};
+use lunation_executor::{
+    JoinHandle, Runtime, microtask, next_tick, queue_microtask, set_timeout, spawn, tick, time,
+};
 use std::cell::Cell;
+use std::time::Duration;
 
 /// Cells of one size that the pool keeps.
 const KEPT: usize = 4096;
@@ -162,4 +165,21 @@ fn an_idle_task_takes_128_bytes() {
         runtime.enter(|| drop(spawn(std::future::pending::<()>())));
     });
     assert_eq!((spawned.count_total, spawned.bytes_total), (1, 120));
+}
+
+/// A list per duration must not be what is left of timers that have gone, however they went.
+#[test]
+fn ever_new_durations_leave_no_memory() {
+    let runtime = Runtime::new();
+    let mut durations = (1_000_000_u64..).map(Duration::from_millis);
+    let mut use_and_end = |count| {
+        for duration in durations.by_ref().take(count) {
+            drop(time::sleep(duration));
+            set_timeout(duration, || {}).clear();
+            set_timeout(duration, || {}).unref().clear();
+        }
+    };
+    runtime.enter(|| use_and_end(5000));
+    let kept = allocation_counter::measure(|| runtime.enter(|| use_and_end(50_000)));
+    assert!(kept.bytes_current < 10_000, "{kept:?}");
 }

@@ -4,6 +4,8 @@ mod hash;
 
 pub(crate) mod places;
 
+pub(crate) mod table;
+
 pub(crate) mod lists;
 
 #[cfg(test)]

@@ -67,15 +67,19 @@ impl Start {
 }
 
 /// A timer, or a free place for one.
+///
+/// In this order: what putting it off touches is 16 bytes and, as places are 48 bytes long, never
+/// lies in two cache lines. Where very many wait that is what it costs.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Timer<P> {
+    pub(crate) start: Start,
     /// One more each time that the place becomes free.
     generation: u32,
     pub(crate) list: u32,
     previous: u32,
     /// In a free place the next free one.
     next: u32,
-    pub(crate) start: Start,
     pub(crate) payload: Option<P>,
 }
 

@@ -100,9 +100,11 @@ impl Naive {
         self.insert(timer, new, start, refed);
     }
 
-    fn clear(&mut self, timer: usize) {
-        // Node keeps the list of an unref'd timer.
-        if let Some((ms, true)) = self.unlink(timer) {
+    /// Node keeps the list of an unref'd timer.
+    fn clear(&mut self, timer: usize, crowded: bool) {
+        if let Some((ms, refed)) = self.unlink(timer)
+            && (refed || crowded)
+        {
             self.remove_if_empty(ms);
         }
     }
@@ -203,9 +205,10 @@ impl Pair {
             }
             Step::Clear(pick) => {
                 let Some(timer) = choose(pick) else { return Ok(()) };
+                let crowded = self.real.is_crowded();
                 let cleared = self.real.clear(self.keys[timer]);
                 prop_assert!(cleared.is_none_or(|cleared| cleared == timer));
-                self.naive.clear(timer);
+                self.naive.clear(timer, crowded);
             }
             Step::Remove(pick) => {
                 let Some(timer) = choose(pick) else { return Ok(()) };
