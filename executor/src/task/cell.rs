@@ -348,9 +348,18 @@ fn start(task: NonNull<TaskHeader>, core: &Core) {
     activation.announce();
     channels::tell_task(&channels::TASK_SPAWN, activation);
     if core.is_closing() {
-        cancel_now(task, core);
+        cancel_new(task, core);
     } else {
         waker::schedule(task, core);
+    }
+}
+
+/// Cancels a task that was just made, and all that its destructors make. These stand behind it in
+/// the list: however many come one from the other, they are not cancelled one inside the other.
+fn cancel_new(task: NonNull<TaskHeader>, core: &Core) {
+    if !core.cancelling.replace(true) {
+        cancel_from(Some(task), core);
+        core.cancelling.set(false);
     }
 }
 
@@ -366,10 +375,14 @@ pub(crate) fn cancel_now(task: NonNull<TaskHeader>, core: &Core) {
     }
 }
 
-/// Cancels every task and drops every unread output, in order of the spawns. What destructors
-/// spawn meanwhile stands at the end of the list and is cancelled when it is made.
+/// Cancels every task and drops every unread output, in order of the spawns.
 pub(crate) fn cancel_all(core: &Core) {
-    let mut at = waker::hold_first(core, core.cells.first());
+    cancel_from(core.cells.first(), core);
+}
+
+/// As [`cancel_all`], of a task in the list and of those behind it.
+fn cancel_from(first: Option<NonNull<TaskHeader>>, core: &Core) {
+    let mut at = waker::hold_first(core, first);
     while let Some(task) = at {
         cancel_now(task, core);
         // SAFETY: we hold a reference, so it is in the list, and so are its neighbours.

@@ -194,6 +194,8 @@ pub(crate) struct Core {
     pub(crate) polls: Cell<u64>,
     pub(crate) drains: Cell<u64>,
     closing: Cell<bool>,
+    /// Tasks made while the runtime ends are being cancelled.
+    pub(crate) cancelling: Cell<bool>,
 }
 
 // SAFETY: `inbox`, `notifier` and `keep_alive` are Sync by themselves. All other fields are
@@ -239,6 +241,7 @@ impl Core {
             polls: Cell::new(0),
             drains: Cell::new(0),
             closing: Cell::new(false),
+            cancelling: Cell::new(false),
         });
         core.ticks.settle();
         core.microtasks.settle();

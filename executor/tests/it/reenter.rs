@@ -18,6 +18,7 @@ use std::time::Duration;
 
 static STORE: AsyncLocalStorage<u32> = AsyncLocalStorage::new();
 static VALUES: AsyncLocalStorage<Bomb> = AsyncLocalStorage::new();
+static STORE_OF_LINKS: AsyncLocalStorage<Option<Link>> = AsyncLocalStorage::new();
 
 const MS: Duration = Duration::from_millis(1);
 const KIND: ResourceKind = ResourceKind::User("REENTER");
@@ -440,4 +441,40 @@ fn a_panicking_store_is_a_failure_of_its_callback() {
     }
     drop(runtime);
     assert_eq!(*failures.borrow(), 5);
+}
+
+/// A value whose end makes something that holds the next one.
+struct Link {
+    left: u32,
+    make: fn(Link),
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(left) = self.left.checked_sub(1) {
+            (self.make)(Link { left, make: self.make });
+        }
+    }
+}
+
+/// As deep as a stack is not.
+#[test]
+fn destructors_at_the_end_are_called_from_a_list() {
+    let ways: [fn(Link); 8] = [
+        |link| drop(spawn(async move { drop(link) })),
+        |link| next_tick(move || drop(link)),
+        |link| queue_microtask(move || drop(link)),
+        |link| drop(set_immediate(move || drop(link))),
+        |link| drop(set_timeout(MS, move || drop(link))),
+        |link| queue_close(KIND, move || drop(link)),
+        |link| {
+            let (completion, _completer) = Completion::<()>::new(KIND);
+            completion.on_complete(move |_| drop(link));
+        },
+        |link| STORE_OF_LINKS.enter_with(Some(link)),
+    ];
+    for make in ways {
+        let runtime = Runtime::new();
+        runtime.enter(|| make(Link { left: 100_000, make }));
+    }
 }
