@@ -2,10 +2,9 @@
 
 use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::Hash;
-use std::mem;
 use std::ops::Deref;
 use std::panic::Location;
 use std::rc::Rc;
@@ -47,11 +46,12 @@ pub struct EventEmitter<E, A: ?Sized = ()> {
     resource: Option<AsyncResource>,
 }
 
-/// The listeners of one event, at least one. An emit holds a copy of the pointer.
+/// The listeners of one event, at least one. An emit holds a copy of the pointer; only what is
+/// changed meanwhile is changed in a copy of the list.
 struct Event<A: ?Sized> {
     /// The id of its first listener: the order of the names.
     since: ListenerId,
-    listeners: Rc<[Rc<Listener<A>>]>,
+    listeners: Rc<VecDeque<Rc<Listener<A>>>>,
 }
 
 struct Listener<A: ?Sized> {
@@ -129,15 +129,13 @@ impl<E: Eq + Hash, A: ?Sized> EventEmitter<E, A> {
     {
         let mut events = self.events.borrow_mut();
         let Some(known) = events.get_mut(event) else { return false };
-        let kept: Rc<[_]> = known.listeners.iter().filter(|l| l.id != listener).cloned().collect();
-        if kept.len() == known.listeners.len() {
-            return false;
-        }
-        let replaced = mem::replace(&mut known.listeners, kept);
+        let place = known.listeners.iter().position(|known| known.id == listener);
+        let Some(place) = place else { return false };
+        let removed = Rc::make_mut(&mut known.listeners).remove(place);
         let emptied = known.listeners.is_empty().then(|| events.remove_entry(event));
         // Listeners and keys are the user's: they are dropped when nothing is borrowed.
         drop(events);
-        drop((replaced, emptied));
+        drop((removed, emptied));
         true
     }
 
@@ -195,14 +193,14 @@ impl<E: Eq + Hash, A: ?Sized> EventEmitter<E, A> {
         let added = Rc::new(Listener { id, body });
         let mut events = self.events.borrow_mut();
         let Some(known) = events.get_mut(&event) else {
-            events.insert(event, Event { since: id, listeners: Rc::new([added]) });
+            events.insert(event, Event { since: id, listeners: Rc::new([added].into()) });
             return id;
         };
-        let old = known.listeners.iter().cloned();
-        known.listeners = match end {
-            End::Front => std::iter::once(added).chain(old).collect(),
-            End::Back => old.chain(std::iter::once(added)).collect(),
-        };
+        let listeners = Rc::make_mut(&mut known.listeners);
+        match end {
+            End::Front => listeners.push_front(added),
+            End::Back => listeners.push_back(added),
+        }
         drop(events);
         id
     }

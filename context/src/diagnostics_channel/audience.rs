@@ -13,12 +13,12 @@ use crate::hooks::note_channel;
 use crate::id::next_number;
 use crate::storage::{AsyncLocalStorage, Pushed};
 
-/// A list of user's things, replaced as a whole: whoever goes through it has a copy of the
-/// pointer, and no user code runs while it is borrowed.
-struct List<T>(RefCell<Rc<[Rc<T>]>>);
+/// A list of user's things. Whoever goes through it has a copy of the pointer, so that only what is
+/// changed meanwhile is changed in a copy of the list, and no user code runs while it is borrowed.
+struct List<T>(RefCell<Rc<Vec<Rc<T>>>>);
 
 impl<T> List<T> {
-    fn get(&self) -> Rc<[Rc<T>]> {
+    fn get(&self) -> Rc<Vec<Rc<T>>> {
         Rc::clone(&self.0.borrow())
     }
 
@@ -28,32 +28,30 @@ impl<T> List<T> {
 
     /// Puts `added` in the place of the first one that `is_same`, or at the end.
     fn put(&self, added: Rc<T>, is_same: impl Fn(&T) -> bool) {
-        let mut list = self.get().to_vec();
-        match list.iter_mut().find(|known| is_same(known)) {
-            Some(place) => *place = added,
-            None => list.push(added),
-        }
-        self.replace(list);
+        let mut borrowed = self.0.borrow_mut();
+        let list = Rc::make_mut(&mut *borrowed);
+        let replaced = match list.iter().position(|known| is_same(known)) {
+            Some(place) => mem::replace(&mut list[place], added),
+            None => return list.push(added),
+        };
+        drop(borrowed);
+        drop(replaced);
     }
 
     /// Removes the first one that `is_same`; false if there is none.
     fn remove(&self, is_same: impl Fn(&T) -> bool) -> bool {
-        let mut list = self.get().to_vec();
+        let mut list = self.0.borrow_mut();
         let Some(place) = list.iter().position(|known| is_same(known)) else { return false };
-        list.remove(place);
-        self.replace(list);
+        let removed = Rc::make_mut(&mut *list).remove(place);
+        drop(list);
+        drop(removed);
         true
-    }
-
-    fn replace(&self, list: Vec<Rc<T>>) {
-        let replaced = self.0.replace(list.into());
-        drop(replaced);
     }
 }
 
 impl<T> Default for List<T> {
     fn default() -> Self {
-        List(RefCell::new(Rc::new([])))
+        List(RefCell::default())
     }
 }
 
@@ -80,11 +78,11 @@ pub(super) struct Audience<M: ?Sized> {
 }
 
 impl<M: ?Sized + 'static> Audience<M> {
-    pub(super) fn subscribers(&self) -> Rc<[Rc<Subscriber<M>>]> {
+    pub(super) fn subscribers(&self) -> Rc<Vec<Rc<Subscriber<M>>>> {
         self.subscribers.get()
     }
 
-    pub(super) fn bindings(&self) -> Rc<[Rc<Binding<M>>]> {
+    pub(super) fn bindings(&self) -> Rc<Vec<Rc<Binding<M>>>> {
         self.bindings.get()
     }
 
