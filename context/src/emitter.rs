@@ -129,8 +129,10 @@ impl<E: Eq + Hash, A: ?Sized> EventEmitter<E, A> {
     {
         let mut events = self.events.borrow_mut();
         let Some(known) = events.get_mut(event) else { return false };
-        let place = known.listeners.iter().position(|known| known.id == listener);
-        let Some(place) = place else { return false };
+        // The oldest, as of those called once, or one of the newest, as mostly else.
+        let is_first = known.listeners.front().is_some_and(|first| first.id == listener);
+        let search = || known.listeners.iter().rposition(|known| known.id == listener);
+        let Some(place) = is_first.then_some(0).or_else(search) else { return false };
         let removed = Rc::make_mut(&mut known.listeners).remove(place);
         let emptied = known.listeners.is_empty().then(|| events.remove_entry(event));
         // Listeners and keys are the user's: they are dropped when nothing is borrowed.
