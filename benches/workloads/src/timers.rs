@@ -70,13 +70,13 @@ pub fn sleeps_among<P: Timers>(load: Load) -> Duration {
     })
 }
 
-/// Sleeps that end in the course of a second, half a minute from now.
+/// Sleeps of half a minute as if they had been armed in the course of the last second.
 fn standing<F: Future>(
     size: u64,
     make: &impl Fn(Duration) -> F,
     context: &mut Context<'_>,
 ) -> Vec<Pin<Box<F>>> {
-    let after = |n| LONG + Duration::from_micros(n * 1_000_000 / size);
+    let after = |n| LONG - Duration::from_micros(n * 1_000_000 / size);
     let mut sleeps: Vec<_> = (0..size).map(|n| Box::pin(make(after(n)))).collect();
     sleeps.iter_mut().for_each(|sleep| arm(sleep.as_mut(), context));
     sleeps
@@ -87,7 +87,8 @@ fn scattered(n: u64, size: u64) -> usize {
     ((n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) % size) as usize
 }
 
-/// Moves the end of one of `size` sleeps to half a minute from now.
+/// Moves the end of one of `size` sleeps to half a minute from now, which is later than before: what
+/// a server does to the timeout of a connection that is in use.
 pub fn rearm<P: Timers>(load: Load) -> Duration {
     rearm_of::<P, _>(load, P::sleep, P::rearm)
 }
