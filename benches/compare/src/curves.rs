@@ -7,7 +7,7 @@ use crate::peers::*;
 use crate::scripts::{Engine, Session};
 use lunation_workloads::contexts::{guards, run_existing, run_new, scopes, with};
 use lunation_workloads::tasks::yields;
-use lunation_workloads::timers::{fire, rearm, sleeps_among};
+use lunation_workloads::timers::{fire, look, rearm, sleeps_among};
 use lunation_workloads::{Load, Work};
 use std::time::Duration;
 
@@ -125,6 +125,7 @@ fn task_and_timer_curves() -> Vec<Curve> {
             load: fixed,
             series: vec![
                 ours("", 8.3, rearm::<Lunation>),
+                peer(Column::Lunation, "a look at it", look),
                 peer(Column::TokioRuntime, "", rearm::<TokioRuntime>),
                 peer(Column::Smol, "", rearm::<Smol>),
                 peer(Column::Monoio, "", rearm::<Monoio>),

@@ -4,6 +4,7 @@ use crate::Load;
 use crate::peer::{Lunation, Peer, Timers};
 use rustix::time::{ClockId, clock_gettime};
 use std::future::poll_fn;
+use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -87,10 +88,17 @@ fn scattered(n: u64, size: u64) -> usize {
     ((n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) % size) as usize
 }
 
-/// Moves the end of one of `size` sleeps to half a minute from now, which is later than before: what
-/// a server does to the timeout of a connection that is in use.
+/// Moves the end of one of `size` sleeps to half a minute from now, which is later than before:
+/// what a server does to the timeout of a connection that is in use.
 pub fn rearm<P: Timers>(load: Load) -> Duration {
     rearm_of::<P, _>(load, P::sleep, P::rearm)
+}
+
+/// What of [`rearm`] is not the runtime's: the clock is read, and the sleep looked at.
+pub fn look(load: Load) -> Duration {
+    rearm_of::<Lunation, _>(load, Lunation::sleep, |sleep, duration, _| {
+        black_box((lunation::time::now() + duration, sleep.deadline()));
+    })
 }
 
 /// [`rearm`] of sleeps made by `make`.
