@@ -79,6 +79,22 @@ impl Clock {
         self.ceil_anew(instant)
     }
 
+    /// Whole milliseconds from the start to now, rounded down.
+    #[inline]
+    pub(crate) fn floor_now(&self) -> Millis {
+        match self.elapsed.get() {
+            Some(elapsed) => floor(elapsed),
+            None => self.floor_near(Instant::now()),
+        }
+    }
+
+    /// As [`Clock::ceil_near`], rounded down.
+    #[inline]
+    fn floor_near(&self, instant: Instant) -> Millis {
+        let ms = self.ceil_near(instant);
+        if instant == self.recent.get().end { ms } else { ms.saturating_sub(1) }
+    }
+
     #[inline(never)]
     fn ceil_anew(&self, instant: Instant) -> Millis {
         let ms = self.ceil_at(instant);
@@ -130,6 +146,7 @@ mod tests {
                 for at in [nanos, nanos.saturating_sub(3)] {
                     let instant = clock.start + Duration::from_nanos(at);
                     prop_assert_eq!(clock.ceil_near(instant), at.div_ceil(1_000_000));
+                    prop_assert_eq!(clock.floor_near(instant), at / 1_000_000);
                 }
             }
             let before = clock.start.checked_sub(Duration::from_secs(1));

@@ -213,7 +213,7 @@ impl EventLoop {
         if self.next_expiry().is_none() && self.ages_can_wait() {
             return self.core.drain();
         }
-        let now = clock::floor(self.clock.elapsed());
+        let now = self.clock.floor_now();
         self.note_ages(now);
         let mut first = true;
         while !self.core.budget.is_stopped() {

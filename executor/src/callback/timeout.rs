@@ -247,7 +247,7 @@ impl Inner {
 
     /// Starts it from now. The clock is read here: a stale one would end it early.
     fn arm(self: &Rc<Self>, event_loop: &EventLoop) {
-        self.arm_from(event_loop, clock::floor(event_loop.clock.elapsed()));
+        self.arm_from(event_loop, event_loop.clock.floor_now());
     }
 
     fn arm_from(self: &Rc<Self>, event_loop: &EventLoop, now: Millis) {
@@ -309,7 +309,7 @@ impl Job for Inner {
         let Some(event_loop) = self.event_loop.upgrade() else { return };
         self.key.set(None);
         self.state.set(State::Running);
-        let start = clock::floor(event_loop.clock.elapsed());
+        let start = event_loop.clock.floor_now();
         let resource = self.resource();
         match self.callback.take() {
             Some(Callback::Once(callback)) => resource.call_once(|| {
