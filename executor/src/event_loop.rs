@@ -111,9 +111,7 @@ impl EventLoop {
     /// Readiness of I/O, then what other threads have sent.
     fn poll(&self, mode: Turn) -> io::Result<()> {
         self.sleep(mode)?;
-        while !self.core.budget.is_stopped() && self.reactor.dispatch_next() {
-            self.core.drain();
-        }
+        self.dispatch();
         for key in self.reactor.take_released_timers() {
             let released = self.timers.borrow_mut().remove(TimerKey::from_bits(key));
             self.guarded(|| drop(released));
@@ -127,6 +125,18 @@ impl EventLoop {
             self.core.drain();
         }
         Ok(())
+    }
+
+    /// One event of I/O after the other. Out of line, as so it has more registers.
+    #[inline(never)]
+    fn dispatch(&self) {
+        let core = &*self.core;
+        if !core.budget.is_stopped() {
+            self.reactor.dispatch(|| {
+                core.drain();
+                !core.budget.is_stopped()
+            });
+        }
     }
 
     /// The messages of this moment: what they cause others to send waits for the next turn. Out of

@@ -1,8 +1,8 @@
 //! I/O readiness, sockets and cross-thread wake-ups of the lunation runtime: *what happened*.
 //!
 //! A [`Reactor`] owns the operating system's selector and a slab of sources. It runs no user code
-//! of its own: [`Reactor::wait`] collects readiness events, and [`Reactor::dispatch_next`] hands
-//! out one of them by waking the tasks which wait for it, inside the socket's async resource. The
+//! of its own: [`Reactor::wait`] collects readiness events, and [`Reactor::dispatch`] hands
+//! them out, each by waking the tasks which wait for it, inside the socket's async resource. The
 //! executor decides when either happens.
 //!
 //! Sockets ([`net`]) are `Send + Sync`: they hold the operating system's socket and the number of
@@ -21,6 +21,8 @@ mod waiters;
 mod state;
 
 mod source;
+
+mod selector;
 
 mod reactor;
 

@@ -5,7 +5,6 @@
 //! taken out in its own `let`, then used.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -16,16 +15,14 @@ use std::time::{Duration, Instant};
 
 use lunation_context::{Frame, Resource, hooks};
 use mio::event::Source;
-use mio::{Events, Interest, Poll};
+use mio::{Interest, Poll};
 
 use crate::budget;
 use crate::readiness::{Direction, Ready};
-use crate::release::{Inbox, NOTIFIER, Released};
-use crate::source::{Key, Slot, Slots, SourceInfo};
+use crate::release::{Inbox, Released};
+use crate::selector::Selector;
+use crate::source::{Arrival, Key, Slot, Slots, SourceInfo};
 use crate::waiters::{self, Ticket};
-
-/// Events taken from the kernel per wait. Between 256 and 1024 no difference was measurable.
-const EVENTS_PER_WAIT: usize = 1024;
 
 thread_local! {
     /// The reactor that sockets made or used on this thread belong to.
@@ -40,10 +37,9 @@ thread_local! {
 /// Made and driven by the executor; users meet it through the types of [`net`](crate::net) and
 /// through [`Registration`](crate::Registration). libuv's equivalent is the poll phase's backend.
 pub struct Reactor {
-    selector: RefCell<Selector>,
+    selector: Selector,
     inbox: Arc<Inbox>,
     slots: RefCell<Slots>,
-    pending: RefCell<VecDeque<(Key, Ready)>>,
     /// Listeners that pause after running out of descriptors, and until when.
     pauses: RefCell<Vec<(Instant, Key)>>,
     released_timers: RefCell<Vec<u64>>,
@@ -56,11 +52,6 @@ pub struct Reactor {
     closed: Cell<bool>,
 }
 
-struct Selector {
-    poll: Poll,
-    events: Events,
-}
-
 impl Reactor {
     /// Makes a reactor and its selector.
     ///
@@ -71,13 +62,9 @@ impl Reactor {
         let poll = Poll::new()?;
         let inbox = Inbox::open(&poll)?;
         Ok(Rc::new(Reactor {
-            selector: RefCell::new(Selector {
-                poll,
-                events: Events::with_capacity(EVENTS_PER_WAIT),
-            }),
+            selector: Selector::new(poll),
             inbox,
             slots: RefCell::default(),
-            pending: RefCell::default(),
             pauses: RefCell::default(),
             released_timers: RefCell::default(),
             budget_hits: Cell::new(0),
@@ -127,7 +114,7 @@ impl Reactor {
     }
 
     /// Frees what foreign threads gave back, then waits for events, at most `timeout` long (for
-    /// ever if `None`), and keeps them for [`dispatch_next`](Reactor::dispatch_next).
+    /// ever if `None`), and keeps them for [`dispatch`](Reactor::dispatch).
     ///
     /// Returns early for a notification, a signal, or the end of a listener's pause; and at once
     /// while events are left from the last time, or tasks whose I/O budget was spent.
@@ -145,35 +132,29 @@ impl Reactor {
         if is_idle && timeout == Some(Duration::ZERO) {
             return Ok(());
         }
-        self.poll(timeout)?;
+        self.selector.look(timeout)?;
         self.end_pauses();
         self.free_released();
         Ok(())
     }
 
-    /// Hands out one readiness event: notes the readiness and wakes those who wait for it, inside
-    /// before/after of the socket's resource. An event for a source that has gone is skipped, one
-    /// that nobody waits for enters nothing. `false` when no event is left.
-    pub fn dispatch_next(&self) -> bool {
-        loop {
-            let event = self.pending.borrow_mut().pop_front();
-            let Some((key, readiness)) = event else { return false };
-            let own = if hooks::observed() { None } else { self.own_wakers.get() };
-            let arrival = self.change(key, |slot| slot.arrive(readiness, own));
-            match arrival {
-                None => {}
-                Some(None) => return true,
-                Some(Some(arrival)) => {
-                    arrival.deliver();
-                    return true;
-                }
+    /// Hands out the collected readiness events: notes the readiness and wakes those who wait for
+    /// it, inside before/after of the socket's resource, and calls `after` after each event. If
+    /// that says `false`, the other events wait for the next time. An event for a source that has
+    /// gone is skipped, one that nobody waits for enters nothing.
+    #[inline]
+    pub fn dispatch(&self, mut after: impl FnMut() -> bool) {
+        while let Some((key, event)) = self.selector.pop_earlier() {
+            if self.arrive_specially(key, event) && !after() {
+                return;
             }
         }
+        self.selector.take_each(|key, event| !self.arrive(key, event) || after());
     }
 
     /// Whether events were collected that were not handed out yet.
     pub fn has_events(&self) -> bool {
-        !self.pending.borrow().is_empty()
+        !self.selector.is_empty()
     }
 
     /// Whether tasks wait because their I/O budget was spent.
@@ -246,7 +227,7 @@ impl Reactor {
         }
         let yielded = self.yielded.take();
         drop(yielded);
-        self.pending.take();
+        self.selector.clear();
         self.pauses.take();
     }
 
@@ -338,9 +319,28 @@ impl Reactor {
     }
 
     /// Looks at or changes one source; `None` when it has gone. `f` must not run user code.
-    #[inline]
     pub(crate) fn change<R>(&self, key: Key, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
-        self.slots.borrow_mut().get(key).map(f)
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get_mut(key)?;
+        let result = f(slot);
+        slot.settle(self.own_wakers.get());
+        Some(result)
+    }
+
+    /// Takes in an event; `false` if its source has gone.
+    #[inline]
+    fn arrive(&self, key: Key, event: Ready) -> bool {
+        let is_done = !hooks::observed()
+            // Exclusive, as that is the cheaper test.
+            && self.slots.borrow_mut().get(key).is_some_and(|slot| slot.arrive_plainly(event));
+        is_done || self.arrive_specially(key, event)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn arrive_specially(&self, key: Key, event: Ready) -> bool {
+        let arrival = self.change(key, |slot| slot.arrive(event));
+        arrival.map(Arrival::deliver).is_some()
     }
 
     /// To hooks a write that has to wait is a request of its source. Only to them: nobody else
@@ -416,25 +416,12 @@ impl Reactor {
     }
 
     fn shorten(&self, timeout: Option<Duration>) -> Option<Duration> {
-        if !self.pending.borrow().is_empty() || self.has_yielded() {
+        if self.has_events() || self.has_yielded() {
             return Some(Duration::ZERO);
         }
         let Some(rearm) = self.next_rearm() else { return timeout };
         let pause = rearm.saturating_duration_since(Instant::now());
         Some(timeout.map_or(pause, |timeout| timeout.min(pause)))
-    }
-
-    fn poll(&self, timeout: Option<Duration>) -> io::Result<()> {
-        let mut selector = self.selector.borrow_mut();
-        let Selector { poll, events } = &mut *selector;
-        match poll.poll(events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            result => result?,
-        }
-        let of_sources = events.iter().filter(|event| event.token() != NOTIFIER);
-        let readiness = of_sources.map(|event| (Key(event.token().0), Ready::of(event)));
-        self.pending.borrow_mut().extend(readiness);
-        Ok(())
     }
 
     /// Lets the listeners whose pause has ended try again, as if an event had come.
@@ -444,11 +431,9 @@ impl Reactor {
             return;
         }
         let now = Instant::now();
-        let mut slots = self.slots.borrow_mut();
-        let mut pending = self.pending.borrow_mut();
         for (_, key) in pauses.extract_if(.., |(until, _)| *until <= now) {
-            slots.get(key).map(Slot::end_pause);
-            pending.push_back((key, Ready::only(Direction::Read)));
+            self.change(key, Slot::end_pause);
+            self.selector.push(key, Ready::only(Direction::Read));
         }
     }
 }

@@ -89,19 +89,28 @@ impl Ready {
     }
 
     /// What `event` says. A close or an error makes its direction ready: trying will tell.
+    #[inline]
     pub(crate) fn of(event: &Event) -> Ready {
-        let mut all = Ready::NONE;
-        let mut add = |holds: bool, bits: Ready| {
-            if holds {
-                all = all | bits;
-            }
-        };
-        add(event.is_readable(), Self::READ);
-        add(event.is_writable(), Self::WRITE);
-        add(event.is_read_closed(), Self::READ | Self::READ_CLOSED);
-        add(event.is_write_closed(), Self::WRITE | Self::WRITE_CLOSED);
-        add(event.is_error(), Self::BOTH | Self::ERROR);
-        all
+        let ready = Ready::NONE.or(event.is_readable(), Self::READ);
+        let ready = ready.or(event.is_writable(), Self::WRITE);
+        if event.is_read_closed() || event.is_write_closed() || event.is_error() {
+            return ready.or_ends(event);
+        }
+        ready
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn or_ends(self, event: &Event) -> Ready {
+        self.or(event.is_read_closed(), Self::READ | Self::READ_CLOSED)
+            .or(event.is_write_closed(), Self::WRITE | Self::WRITE_CLOSED)
+            .or(event.is_error(), Self::BOTH | Self::ERROR)
+    }
+
+    /// With `bits` if that `holds`.
+    #[inline]
+    fn or(self, holds: bool, bits: Ready) -> Ready {
+        if holds { self | bits } else { self }
     }
 
     /// The bit of one direction.

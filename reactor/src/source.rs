@@ -69,6 +69,8 @@ pub(crate) struct Slot {
     paused: bool,
     /// How long the last pause was; zero after a success.
     pause: Duration,
+    /// Whether all an event can do is to wake tasks of the runtime: see [`Slot::settle`].
+    plain: bool,
 }
 
 impl Slot {
@@ -86,6 +88,7 @@ impl Slot {
             refed: true,
             paused: false,
             pause: Duration::ZERO,
+            plain: false,
         }
     }
 
@@ -140,38 +143,47 @@ impl Slot {
         (waiters, self.state.place(direction))
     }
 
-    /// Takes in an event and takes out whom it concerns; `None` if that is done already, because
-    /// only tasks wait whose wakers, those with the table `own`, run no user code. With `own`,
-    /// nobody can tell whether the resource was entered.
-    pub(crate) fn arrive(
-        &mut self,
-        event: Ready,
-        own: Option<&'static RawWakerVTable>,
-    ) -> Option<Arrival> {
+    /// Takes in an event and takes out whom it concerns.
+    pub(crate) fn arrive(&mut self, event: Ready) -> Arrival {
         let event = if self.paused { Ready::NONE } else { event };
         self.state.set_ready(self.state.ready() | event);
-        let (reads, writes) = (event.has(Direction::Read), event.has(Direction::Write));
-        let mut wakes = |direction, own| {
+        let writes = event.has(Direction::Write);
+        let mut take = |direction| {
             let (waiters, place) = self.side(direction);
-            waiters.wake_in_place(place, own)
+            if event.has(direction) { waiters.take(place) } else { Waking::default() }
         };
-        if let Some(own) = own
-            && (!reads || wakes(Direction::Read, own))
-            && (!writes || wakes(Direction::Write, own))
-            && self.request.is_none()
-        {
-            return None;
-        }
-        let mut take = |direction, concerned: bool| {
-            let (waiters, place) = self.side(direction);
-            if concerned { waiters.take(place) } else { Waking::default() }
-        };
-        Some(Arrival {
-            readers: take(Direction::Read, reads),
-            writers: take(Direction::Write, writes),
+        Arrival {
+            readers: take(Direction::Read),
+            writers: take(Direction::Write),
             request: self.request.take_if(|_| writes),
             resource: self.used(),
-        })
+        }
+    }
+
+    /// Takes in an event and wakes whom it concerns, if that is all there is to do and nobody can
+    /// tell whether the resource was entered. Else `false`, and nothing was done.
+    #[inline]
+    pub(crate) fn arrive_plainly(&self, event: Ready) -> bool {
+        if !self.plain {
+            return false;
+        }
+        self.state.set_ready(self.state.ready() | event);
+        if event.has(Direction::Read) {
+            self.readers.wake_in_place(self.state.place(Direction::Read));
+        }
+        if event.has(Direction::Write) {
+            self.writers.wake_in_place(self.state.place(Direction::Write));
+        }
+        true
+    }
+
+    /// To be called after every change: notes whether the next event is a plain one. That is so if
+    /// only tasks wait, at most one per direction, whose wakers, those with the table `own`, run no
+    /// user code.
+    pub(crate) fn settle(&mut self, own: Option<&'static RawWakerVTable>) {
+        let is_plain = |waiters: &Waiters| waiters.is_plain(own);
+        let waits_plainly = is_plain(&self.readers) && is_plain(&self.writers);
+        self.plain = waits_plainly && self.request.is_none() && !self.paused;
     }
 
     /// Stops trying to read, for the returned time: 100 ms, doubling to 1 s.
@@ -340,7 +352,12 @@ impl Slots {
 
     /// One source; `None` when it has gone.
     #[inline]
-    pub(crate) fn get(&mut self, key: Key) -> Option<&mut Slot> {
+    pub(crate) fn get(&self, key: Key) -> Option<&Slot> {
+        self.slab.get(key.index()).filter(|slot| slot.key == key)
+    }
+
+    /// The same, to change it: it has to be [settled](Slot::settle) then.
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Slot> {
         self.slab.get_mut(key.index()).filter(|slot| slot.key == key)
     }
 

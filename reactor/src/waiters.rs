@@ -168,23 +168,21 @@ impl Waiters {
         first.map(|waker| (number, waker)).into_iter().chain(rest)
     }
 
-    /// Wakes who waits if that is at most one, with a waker that has the table `own` and so runs no
-    /// user code; the waker stays. Otherwise `false`, and nothing is done.
+    /// Whether waking all who wait is [waking in place](Self::wake_in_place): at most one waits,
+    /// and no waker is there but such as have the table `own`.
+    pub(crate) fn is_plain(&self, own: Option<&'static RawWakerVTable>) -> bool {
+        let is_own = |waker: &Waker| own.is_some_and(|own| ptr::eq(waker.vtable(), own));
+        self.rest.is_empty() && self.first.as_ref().is_none_or(is_own)
+    }
+
+    /// Wakes who waits in the first place, with a waker that runs no user code. It stays, to rest.
     #[inline]
-    pub(crate) fn wake_in_place(&self, place: &Place, own: &'static RawWakerVTable) -> bool {
-        if !self.rest.is_empty() {
-            return false;
-        }
-        if place.ticket() == NOBODY {
-            return true;
-        }
-        match &self.first {
-            Some(waker) if ptr::eq(waker.vtable(), own) => {
-                place.rest();
-                waker.wake_by_ref();
-                true
-            }
-            _ => false,
+    pub(crate) fn wake_in_place(&self, place: &Place) {
+        if place.ticket() != NOBODY
+            && let Some(waker) = &self.first
+        {
+            place.rest();
+            waker.wake_by_ref();
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
@@ -28,7 +29,7 @@ fn an_event_for_a_reused_slot_is_dropped() {
     let quiet = Registration::new(source, Interest::READABLE, kind).unwrap();
     let mut cx = Context::from_waker(Waker::noop());
     assert!(quiet.poll_readable(&mut cx).is_pending());
-    assert!(!rig.reactor.dispatch_next(), "nothing left but the stale event");
+    assert_eq!(rig.dispatch(), 0, "nothing left but the stale event");
     assert!(would_block(&quiet.try_io(Interest::READABLE, |_| Ok(()))));
     assert_eq!(rig.reactor.waiting(), 1);
 }
@@ -39,8 +40,7 @@ fn an_event_nobody_waits_for_is_kept_as_readiness() {
     let (stream, mut peer) = rig.blocked_pair();
     peer.write_all(b"x").unwrap();
     rig.reactor.wait(None).unwrap();
-    assert!(rig.reactor.dispatch_next());
-    assert!(!rig.reactor.dispatch_next());
+    assert_eq!(rig.dispatch(), 1);
     assert_eq!(stream.try_read(&mut [0]).unwrap(), 1);
 }
 
@@ -51,7 +51,7 @@ fn left_over_events_come_first_and_wait_does_not_sleep() {
     one_peer.write_all(b"x").unwrap();
     rig.reactor.wait(None).unwrap();
     rig.reactor.wait(None).unwrap();
-    assert!(rig.reactor.dispatch_next());
+    assert_eq!(rig.dispatch(), 1);
 }
 
 thread_local! {
@@ -112,7 +112,7 @@ fn a_replaced_waker_may_use_the_reactor_in_its_drop() {
     peer.write_all(b"x").unwrap();
     while journal().is_empty() {
         rig.reactor.wait(None).unwrap();
-        while rig.reactor.dispatch_next() {}
+        rig.dispatch();
     }
 }
 
@@ -126,7 +126,7 @@ fn a_woken_task_may_drop_the_socket_it_was_woken_for() {
     peer.write_all(b"x").unwrap();
     rig.reactor.wait(None).unwrap();
     VICTIM.set(Some(stream));
-    while rig.reactor.dispatch_next() {}
+    rig.dispatch();
     assert_eq!(journal(), ["wake victim", "drop victim"]);
     assert_eq!(rig.reactor.waiting(), 0);
 }
@@ -178,4 +178,48 @@ fn its_descriptor_is_readable_until_a_notification_was_looked_for() {
     // Does not sleep.
     rig.reactor.wait(None).unwrap();
     assert!(!is_readable());
+}
+
+/// Streams for which somebody waits, and their peers.
+fn awaited(rig: &Rig) -> Vec<(TcpStream, std::net::TcpStream)> {
+    let streams: Vec<_> = (0..4).map(|_| rig.blocked_pair()).collect();
+    for ((stream, _), name) in streams.iter().zip(["0", "1", "2", "3"]) {
+        let waker = Meddler::waker(name);
+        assert!(stream.poll_read_ready(&mut Context::from_waker(&waker)).is_pending());
+    }
+    streams
+}
+
+fn wakes() -> Vec<String> {
+    journal().into_iter().filter(|line| line.starts_with("wake")).collect()
+}
+
+/// Those who are woken look for more events meanwhile.
+#[test]
+fn events_that_were_not_handed_out_come_first_the_next_time() {
+    let rig = Rig::new();
+    let mut streams = awaited(&rig);
+    streams[..3].iter_mut().for_each(|(_, peer)| peer.write_all(b"x").unwrap());
+    rig.reactor.wait(None).unwrap();
+    assert_eq!(rig.dispatch_at_most(1), 1);
+    assert!(rig.reactor.has_events());
+    assert_eq!(rig.dispatch_at_most(1), 1);
+    assert_eq!(wakes(), ["wake 0", "wake 1"]);
+    streams[3].1.write_all(b"x").unwrap();
+    rig.reactor.wait(None).unwrap();
+    rig.dispatch();
+    assert_eq!(wakes(), ["wake 2", "wake 3"]);
+}
+
+#[test]
+fn a_panic_between_events_loses_none() {
+    let rig = Rig::new();
+    let mut streams = awaited(&rig);
+    streams[..3].iter_mut().for_each(|(_, peer)| peer.write_all(b"x").unwrap());
+    rig.reactor.wait(None).unwrap();
+    let reactor = AssertUnwindSafe(&rig.reactor);
+    catch_unwind(|| reactor.dispatch(|| panic!("after the first"))).unwrap_err();
+    assert_eq!(wakes(), ["wake 0"]);
+    rig.dispatch();
+    assert_eq!(wakes(), ["wake 1", "wake 2"]);
 }

@@ -56,9 +56,9 @@ impl Rig {
                 {
                     return output;
                 }
-            } else if !self.reactor.dispatch_next() {
+            } else {
                 self.reactor.wait(None).unwrap();
-                while self.reactor.dispatch_next() {}
+                self.dispatch();
                 self.reactor.wake_yielded();
             }
         }
@@ -67,7 +67,22 @@ impl Rig {
     /// Takes in and hands out the events that are there.
     pub(crate) fn turn(&self) {
         self.reactor.wait(Some(Duration::ZERO)).unwrap();
-        while self.reactor.dispatch_next() {}
+        self.dispatch();
+    }
+
+    /// Hands out the events that were taken in, and returns how many.
+    pub(crate) fn dispatch(&self) -> usize {
+        self.dispatch_at_most(usize::MAX)
+    }
+
+    /// The same, no more than `limit`, which is not 0.
+    pub(crate) fn dispatch_at_most(&self, limit: usize) -> usize {
+        let mut count = 0;
+        self.reactor.dispatch(|| {
+            count += 1;
+            count < limit
+        });
+        count
     }
 
     /// A registered stream and its peer, a blocking one.
