@@ -12,24 +12,29 @@ use std::cell::Cell;
 pub const OPERATIONS_PER_POLL: u32 = 128;
 
 thread_local! {
-    /// Operations of the task poll that runs.
-    static SPENT: Cell<u32> = const { Cell::new(0) };
+    /// Operations that the task poll that runs may still do.
+    static LEFT: Cell<u32> = const { Cell::new(OPERATIONS_PER_POLL) };
 }
 
 /// Begins a new task poll: the budget is full again. The executor calls it once per poll. Outside
 /// of tasks nobody counts polls, so the loop's wait does it too.
 #[inline]
 pub fn next_poll() {
-    SPENT.set(0);
+    LEFT.set(OPERATIONS_PER_POLL);
 }
 
 /// Takes one operation out of the budget of the poll that runs; `false` when none is left.
 #[inline]
 pub(crate) fn spend() -> bool {
-    let spent = SPENT.get();
-    if spent < OPERATIONS_PER_POLL {
-        SPENT.set(spent + 1);
-        return true;
-    }
+    let left = LEFT.get();
+    LEFT.set(left.wrapping_sub(1));
+    left != 0 || overspent()
+}
+
+/// Out of line, so that spending is one instruction that counts and one that branches.
+#[cold]
+#[inline(never)]
+fn overspent() -> bool {
+    LEFT.set(0);
     false
 }

@@ -22,7 +22,7 @@ use crate::readiness::{Direction, Ready};
 use crate::release;
 use crate::source::{Key, Slot};
 use crate::state::State;
-use crate::waiters::{self, NOBODY, SHARED, Ticket};
+use crate::waiters::Ticket;
 
 const STRAYED: &str = "this socket belongs to a runtime that is not the one of this thread, or has \
     ended: use it where it was made, or take it out with into_std() and register it here with \
@@ -40,26 +40,6 @@ const NO_DIRECTION: &str = "the interest names neither reading nor writing: ther
 /// There is none: the error says where sockets can be made.
 pub(crate) fn current_reactor() -> io::Result<Rc<Reactor>> {
     Reactor::current().ok_or_else(|| io::Error::other(OUTSIDE))
-}
-
-/// What an attempt at an operation gave.
-#[derive(Debug)]
-pub(crate) enum Outcome<T> {
-    /// A result that says nothing about what the kernel still holds.
-    Whole(T),
-    /// A result after which the kernel's buffer is empty (or full).
-    Short(T),
-    /// No result yet, and the kernel's buffer is empty (or full).
-    Partial,
-}
-
-impl Outcome<usize> {
-    /// `done` bytes of a stream, of `wanted`. Fewer, but some, mean that the kernel's buffer is
-    /// empty (or full); none mean the end, which stays ready.
-    #[inline]
-    pub(crate) fn transfer(done: usize, wanted: usize) -> Outcome<usize> {
-        if 0 < done && done < wanted { Outcome::Short(done) } else { Outcome::Whole(done) }
-    }
 }
 
 /// A registered source: the source and the number of its slot.
@@ -144,7 +124,7 @@ impl<S: Source> Io<S> {
     pub(crate) fn try_now<T>(
         &self,
         direction: Direction,
-        attempt: impl FnOnce(&S) -> io::Result<Outcome<T>>,
+        attempt: impl FnOnce(&S) -> io::Result<T>,
     ) -> io::Result<T> {
         if !Reactor::is_current(self.runtime) {
             return Err(strayed());
@@ -153,21 +133,9 @@ impl<S: Source> Io<S> {
             self.reactor()?.find(self.key).ok_or_else(strayed)?;
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        match attempt(self.get()) {
-            Ok(Outcome::Whole(value)) => Ok(value),
-            Ok(Outcome::Short(value)) => {
-                self.note_short(direction);
-                Ok(value)
-            }
-            Ok(Outcome::Partial) => {
-                self.note_short(direction);
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            Err(error) => {
-                self.note_error(direction, &error);
-                Err(error)
-            }
-        }
+        attempt(self.get()).inspect_err(|error| {
+            self.note_error(direction, error);
+        })
     }
 
     /// Tries `attempt` until it does not block, for the `poll_*` functions: among them, the last
@@ -176,26 +144,18 @@ impl<S: Source> Io<S> {
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
-        attempt: impl FnMut(&S) -> io::Result<Outcome<T>>,
+        mut attempt: impl FnMut(&S) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        self.poll_as(&mut { SHARED }, cx, direction, attempt)
-    }
-
-    /// The future that tries `attempt` until it does not block. Nothing is lost when it is
-    /// dropped before it is ready.
-    pub(crate) fn operate<T, F>(&self, direction: Direction, attempt: F) -> Operation<'_, S, F>
-    where
-        F: FnMut(&S) -> io::Result<Outcome<T>>,
-    {
-        Operation { io: self, direction, attempt, ticket: NOBODY }
+        let source = self.get();
+        self.poll_as(&mut { Ticket::SHARED }, cx, direction, || attempt(source))
     }
 
     /// The future that waits until `direction` is taken to be ready.
-    pub(crate) fn wait_for(
+    pub(crate) fn wait_for<D: Into<Direction> + Copy>(
         &self,
-        direction: Direction,
-    ) -> impl Future<Output = io::Result<()>> + Unpin + use<'_, S> {
-        self.operate(direction, |_| Ok(Outcome::Whole(())))
+        direction: D,
+    ) -> impl Future<Output = io::Result<()>> + Unpin + use<'_, S, D> {
+        self.operate(direction, |_| Ok(()))
     }
 
     /// [`wait_for`](Io::wait_for) for the `poll_*` functions.
@@ -204,7 +164,7 @@ impl<S: Source> Io<S> {
         cx: &mut Context<'_>,
         direction: Direction,
     ) -> Poll<io::Result<()>> {
-        self.poll_now(cx, direction, |_| Ok(Outcome::Whole(())))
+        self.poll_now(cx, direction, |_| Ok(()))
     }
 
     /// Waits until a direction of `interest` is ready and returns what is known of them all.
@@ -229,14 +189,14 @@ impl<S: Source> Io<S> {
     }
 
     /// Tries `attempt` until it does not block. `ticket` is that of the future that asks, or
-    /// [`SHARED`].
-    #[inline]
+    /// [`Ticket::SHARED`].
+    #[inline(always)]
     fn poll_as<T>(
         &self,
         ticket: &mut Ticket,
         cx: &mut Context<'_>,
         direction: Direction,
-        mut attempt: impl FnMut(&S) -> io::Result<Outcome<T>>,
+        mut attempt: impl FnMut() -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
         // Nearly always the first step is the last. Straight on, it keeps little in registers.
         match self.step(ticket, cx.waker(), direction, &mut attempt) {
@@ -252,7 +212,7 @@ impl<S: Source> Io<S> {
         ticket: &mut Ticket,
         waker: &Waker,
         direction: Direction,
-        mut attempt: impl FnMut(&S) -> io::Result<Outcome<T>>,
+        mut attempt: impl FnMut() -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
         loop {
             if let Some(polled) = self.step(ticket, waker, direction, &mut attempt) {
@@ -268,7 +228,7 @@ impl<S: Source> Io<S> {
         ticket: &mut Ticket,
         waker: &Waker,
         direction: Direction,
-        attempt: &mut impl FnMut(&S) -> io::Result<Outcome<T>>,
+        attempt: &mut impl FnMut() -> io::Result<T>,
     ) -> Option<Poll<io::Result<T>>> {
         let result = if !Reactor::is_current(self.runtime) {
             Err(strayed())
@@ -282,22 +242,13 @@ impl<S: Source> Io<S> {
             self.put_off(waker);
             return Some(Poll::Pending);
         } else {
-            match attempt(self.get()) {
-                Ok(Outcome::Whole(value)) => Ok(value),
-                Ok(Outcome::Short(value)) => {
-                    self.note_short(direction);
-                    Ok(value)
-                }
-                Ok(Outcome::Partial) => {
-                    self.note_short(direction);
-                    return None;
-                }
+            match attempt() {
                 Err(error) if self.note_error(direction, &error) => return None,
-                Err(error) => Err(error),
+                result => result,
             }
         };
         // Who was ready does not wait any more: an event takes all who wait for it.
-        *ticket = NOBODY;
+        *ticket = Ticket::NOBODY;
         Some(Poll::Ready(result))
     }
 
@@ -305,15 +256,12 @@ impl<S: Source> Io<S> {
     /// `None` when it has gone.
     #[inline]
     fn wait(&self, direction: Direction, ticket: &mut Ticket, waker: &Waker) -> Option<bool> {
-        if *ticket == NOBODY {
-            *ticket = waiters::next_number();
-        }
         // To hooks a wait to write is a request, which the reactor begins.
         let observed = direction == Direction::Write && hooks::enabled();
-        if !observed && self.state.place(direction).hold(*ticket, waker) {
+        if !observed && self.state.place(direction).hold(ticket, waker) {
             return Some(true);
         }
-        self.wait_anew(direction, *ticket, waker)
+        self.wait_anew(direction, ticket.begin(), waker)
     }
 
     #[inline(never)]
@@ -329,10 +277,17 @@ impl<S: Source> Io<S> {
         }
     }
 
-    /// Notes that the kernel's buffer is empty (or full).
+    /// Notes that `done` bytes of a stream were transferred, of `wanted`. Fewer, but some, mean
+    /// that the kernel's buffer is empty (or full); none mean the end, which stays ready.
     #[inline]
-    fn note_short(&self, direction: Direction) {
-        self.state.set_ready(self.state.ready().after_short(direction));
+    pub(crate) fn note_transfer(&self, direction: Direction, done: usize, wanted: usize) {
+        // That is 0 < done < wanted, by one comparison.
+        if done.wrapping_sub(1) < wanted.wrapping_sub(1) {
+            let ready = self.state.ready();
+            if ready.ends_with_short(direction) {
+                self.state.set_ready(ready.without(direction));
+            }
+        }
     }
 
     /// Notes that an attempt has failed. Whether it is to be tried again.
@@ -385,38 +340,76 @@ impl<S: Source + fmt::Debug> fmt::Debug for Io<S> {
     }
 }
 
+/// What operations are on: a registered source, or one with what belongs to it.
+pub(crate) trait Subject: Sized {
+    type Source: Source;
+    /// What an attempt is given.
+    type Object;
+
+    fn io(&self) -> &Io<Self::Source>;
+    fn object(&self) -> &Self::Object;
+
+    /// The future that tries `attempt` until it does not block. Nothing is lost when it is
+    /// dropped before it is ready.
+    #[inline]
+    fn operate<T, D, F>(&self, direction: D, attempt: F) -> Operation<'_, Self, D, F>
+    where
+        D: Into<Direction> + Copy,
+        F: FnMut(&Self::Object) -> io::Result<T>,
+    {
+        Operation { subject: self, direction, attempt, ticket: Ticket::NOBODY }
+    }
+}
+
+impl<S: Source> Subject for Io<S> {
+    type Source = S;
+    type Object = S;
+
+    #[inline]
+    fn io(&self) -> &Io<S> {
+        self
+    }
+
+    #[inline]
+    fn object(&self) -> &S {
+        self.get()
+    }
+}
+
 /// The future of one operation. It waits under a ticket of its own, which it takes back when it
 /// is dropped: a cancelled operation keeps nothing alive and costs other waiters nothing.
-pub(crate) struct Operation<'a, S: Source, F> {
-    io: &'a Io<S>,
-    direction: Direction,
+pub(crate) struct Operation<'a, S: Subject, D: Into<Direction> + Copy, F> {
+    subject: &'a S,
+    direction: D,
     attempt: F,
-    /// None until the operation first waits.
+    /// Nobody's until the operation first waits.
     ticket: Ticket,
 }
 
 // `attempt` is called, never pinned.
-impl<S: Source, F> Unpin for Operation<'_, S, F> {}
+impl<S: Subject, D: Into<Direction> + Copy, F> Unpin for Operation<'_, S, D, F> {}
 
-impl<S, T, F> Future for Operation<'_, S, F>
+impl<S, T, D, F> Future for Operation<'_, S, D, F>
 where
-    S: Source,
-    F: FnMut(&S) -> io::Result<Outcome<T>>,
+    S: Subject,
+    D: Into<Direction> + Copy,
+    F: FnMut(&S::Object) -> io::Result<T>,
 {
     type Output = io::Result<T>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let Operation { io, direction, attempt, ticket } = self.get_mut();
-        io.poll_as(ticket, cx, *direction, attempt)
+        let Operation { subject, direction, attempt, ticket } = self.get_mut();
+        let direction = (*direction).into();
+        subject.io().poll_as(ticket, cx, direction, || attempt(subject.object()))
     }
 }
 
-impl<S: Source, F> Drop for Operation<'_, S, F> {
+impl<S: Subject, D: Into<Direction> + Copy, F> Drop for Operation<'_, S, D, F> {
     #[inline]
     fn drop(&mut self) {
-        if self.ticket != NOBODY {
-            self.io.forget(self.direction, self.ticket);
+        if !self.ticket.is_nobody() {
+            self.subject.io().forget(self.direction.into(), self.ticket);
         }
     }
 }

@@ -125,6 +125,9 @@ impl Reactor {
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
         budget::next_poll();
         self.free_released();
+        if self.has_events() {
+            return Ok(());
+        }
         let timeout = self.shorten(timeout);
         let notified = self.inbox.take_notified();
         // Without sources and notifications the system knows nothing that is not known here.
@@ -133,7 +136,6 @@ impl Reactor {
             return Ok(());
         }
         self.selector.look(timeout)?;
-        self.end_pauses();
         self.free_released();
         Ok(())
     }
@@ -144,11 +146,7 @@ impl Reactor {
     /// gone is skipped, one that nobody waits for enters nothing.
     #[inline]
     pub fn dispatch(&self, mut after: impl FnMut() -> bool) {
-        while let Some((key, event)) = self.selector.pop_earlier() {
-            if self.arrive_specially(key, event) && !after() {
-                return;
-            }
-        }
+        self.end_pauses();
         self.selector.take_each(|key, event| !self.arrive(key, event) || after());
     }
 
@@ -416,7 +414,7 @@ impl Reactor {
     }
 
     fn shorten(&self, timeout: Option<Duration>) -> Option<Duration> {
-        if self.has_events() || self.has_yielded() {
+        if self.has_yielded() {
             return Some(Duration::ZERO);
         }
         let Some(rearm) = self.next_rearm() else { return timeout };
@@ -426,14 +424,15 @@ impl Reactor {
 
     /// Lets the listeners whose pause has ended try again, as if an event had come.
     fn end_pauses(&self) {
-        let mut pauses = self.pauses.borrow_mut();
-        if pauses.is_empty() {
+        if self.pauses.borrow().is_empty() {
             return;
         }
         let now = Instant::now();
-        for (_, key) in pauses.extract_if(.., |(until, _)| *until <= now) {
+        let has_ended = |(until, _): &mut (Instant, Key)| *until <= now;
+        let ended: Vec<_> = self.pauses.borrow_mut().extract_if(.., has_ended).collect();
+        for (_, key) in ended {
             self.change(key, Slot::end_pause);
-            self.selector.push(key, Ready::only(Direction::Read));
+            self.arrive_specially(key, Ready::only(Direction::Read));
         }
     }
 }

@@ -33,6 +33,28 @@ pub(crate) enum Direction {
     Write,
 }
 
+/// [`Direction::Read`], where the compiler is to know it.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Reading;
+
+/// [`Direction::Write`], likewise.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Writing;
+
+impl From<Reading> for Direction {
+    #[inline]
+    fn from(_: Reading) -> Direction {
+        Direction::Read
+    }
+}
+
+impl From<Writing> for Direction {
+    #[inline]
+    fn from(_: Writing) -> Direction {
+        Direction::Write
+    }
+}
+
 /// What is known of a source's readiness. tokio's `Ready`.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub struct Ready(u8);
@@ -132,17 +154,16 @@ impl Ready {
         Ready(self.0 & !Self::only(direction).0)
     }
 
-    /// Without `direction`, after a transfer that was shorter than asked, and no other system call.
-    /// With it still if the source was closed or failed: that edge has been delivered already, no
-    /// other follows, so the direction must be tried until it says so itself.
-    #[must_use]
+    /// Whether `direction` is ready no more after a transfer that was shorter than asked, without
+    /// another system call. It is still if the source was closed or failed: that edge has been
+    /// delivered already, no other follows, so it must be tried until it says so itself.
     #[inline]
-    pub(crate) fn after_short(self, direction: Direction) -> Ready {
+    pub(crate) fn ends_with_short(self, direction: Direction) -> bool {
         let closed = match direction {
             Direction::Read => Self::READ_CLOSED | Self::ERROR,
             Direction::Write => Self::WRITE_CLOSED | Self::ERROR,
         };
-        if SHORT_TRANSFER_IS_EDGE && !self.meets(closed) { self.without(direction) } else { self }
+        SHORT_TRANSFER_IS_EDGE && !self.meets(closed)
     }
 
     /// As a number, to be kept.

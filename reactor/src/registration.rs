@@ -9,8 +9,8 @@ use lunation_context::{Resource, ResourceKind};
 use mio::Interest;
 use mio::event::Source;
 
-use crate::io::{Io, Outcome, current_reactor};
-use crate::readiness::{Direction, Ready};
+use crate::io::{Io, Subject, current_reactor};
+use crate::readiness::{Direction, Reading, Ready, Writing};
 use crate::source::{Dispatch, Slot};
 
 /// A source of your own in the runtime's selector, with the async resource its events run in.
@@ -75,7 +75,7 @@ impl<S: Source> Registration<S> {
     ///
     /// The source belongs to another thread's runtime.
     pub async fn readable(&self) -> io::Result<()> {
-        self.io.wait_for(Direction::Read).await
+        self.io.wait_for(Reading).await
     }
 
     /// Waits until the source is writable, or closed.
@@ -86,7 +86,7 @@ impl<S: Source> Registration<S> {
     ///
     /// The source belongs to another thread's runtime.
     pub async fn writable(&self) -> io::Result<()> {
-        self.io.wait_for(Direction::Write).await
+        self.io.wait_for(Writing).await
     }
 
     /// Waits until one of the directions of `interest` is ready, and tells all that is known of
@@ -131,7 +131,7 @@ impl<S: Source> Registration<S> {
         interest: Interest,
         operation: impl FnOnce(&S) -> io::Result<T>,
     ) -> io::Result<T> {
-        self.io.try_now(direction(interest), |source| operation(source).map(Outcome::Whole))
+        self.io.try_now(direction(interest), operation)
     }
 
     /// Calls `operation` until it gives something else than `WouldBlock` or `Interrupted`; waits
@@ -144,10 +144,9 @@ impl<S: Source> Registration<S> {
         &self,
         cx: &mut Context<'_>,
         interest: Interest,
-        mut operation: impl FnMut(&S) -> io::Result<T>,
+        operation: impl FnMut(&S) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        let attempt = |source: &S| operation(source).map(Outcome::Whole);
-        self.io.poll_now(cx, direction(interest), attempt)
+        self.io.poll_now(cx, direction(interest), operation)
     }
 
     /// Calls `operation` until it gives something else than `WouldBlock` or `Interrupted`; waits
@@ -161,10 +160,9 @@ impl<S: Source> Registration<S> {
     pub async fn async_io<T>(
         &self,
         interest: Interest,
-        mut operation: impl FnMut(&S) -> io::Result<T>,
+        operation: impl FnMut(&S) -> io::Result<T>,
     ) -> io::Result<T> {
-        let attempt = |source: &S| operation(source).map(Outcome::Whole);
-        self.io.operate(direction(interest), attempt).await
+        self.io.operate(direction(interest), operation).await
     }
 }
 

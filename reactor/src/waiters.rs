@@ -17,32 +17,52 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{RawWakerVTable, Waker};
 
-/// Who waits.
-pub(crate) type Ticket = u64;
+/// Who waits: the number of the wait, which tells the order of waits, and beside it whether it is
+/// one of the `poll_*` functions; or nobody.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Ticket(u64);
 
-/// No ticket.
-pub(crate) const NOBODY: Ticket = 0;
+impl Ticket {
+    pub(crate) const NOBODY: Ticket = Ticket(0);
+    /// The `poll_*` functions, before they wait.
+    pub(crate) const SHARED: Ticket = Ticket(1);
 
-/// The ticket of the `poll_*` functions. Those of futures are larger.
-pub(crate) const SHARED: Ticket = 1;
+    /// Whether it is nobody's.
+    #[inline]
+    pub(crate) fn is_nobody(self) -> bool {
+        self == Ticket::NOBODY
+    }
 
-thread_local! {
-    /// The number of the last wait, or ticket.
-    static WAITS: Cell<u64> = const { Cell::new(SHARED) };
+    /// Begins a wait: gives it a number unless it has one.
+    #[inline]
+    pub(crate) fn begin(&mut self) -> Ticket {
+        if self.number() == 0 {
+            WAITS.set(WAITS.get() + 1);
+            self.0 |= WAITS.get() << 1;
+        }
+        *self
+    }
+
+    fn number(self) -> u64 {
+        self.0 >> 1
+    }
+
+    /// Whether this one and that one, who is somebody, are the same to those who wake.
+    #[inline]
+    fn is(self, other: Ticket) -> bool {
+        self == other || self.0 & other.0 & Ticket::SHARED.0 != 0
+    }
 }
 
-/// How many waits have begun on this thread, and tickets were given.
+thread_local! {
+    /// The number of the last wait.
+    static WAITS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many waits have begun on this thread.
 #[inline]
 pub(crate) fn waits_begun() -> u64 {
     WAITS.get()
-}
-
-/// The number of a wait that begins, which tells the order of waits; or a new ticket.
-#[inline]
-pub(crate) fn next_number() -> u64 {
-    let number = WAITS.get() + 1;
-    WAITS.set(number);
-    number
 }
 
 /// Who waits in the first place, and with which waker. Used by the source's thread alone, by plain
@@ -50,8 +70,6 @@ pub(crate) fn next_number() -> u64 {
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     ticket: AtomicU64,
-    /// The number of the wait.
-    number: AtomicU64,
     /// Data and table of the waker that lies there, as numbers, to be compared; it may rest.
     data: AtomicUsize,
     table: AtomicUsize,
@@ -61,43 +79,47 @@ impl Place {
     /// Whether `ticket` waits from now on because a waker that wakes what `waker` would is there:
     /// its own, or one that rests.
     #[inline]
-    pub(crate) fn hold(&self, ticket: Ticket, waker: &Waker) -> bool {
-        let holder = self.ticket.load(Relaxed);
+    pub(crate) fn hold(&self, ticket: &mut Ticket, waker: &Waker) -> bool {
         let (data, table) = numbers(waker);
-        let holds = (holder == NOBODY || holder == ticket)
-            && self.data.load(Relaxed) == data
-            && self.table.load(Relaxed) == table;
-        if holds && holder == NOBODY {
-            self.number.store(next_number(), Relaxed);
-            self.ticket.store(ticket, Relaxed);
+        if self.data.load(Relaxed) != data || self.table.load(Relaxed) != table {
+            return false;
         }
-        holds
+        if self.is_free() {
+            self.ticket.store(ticket.begin().0, Relaxed);
+            return true;
+        }
+        self.ticket().is(*ticket)
     }
 
     fn ticket(&self) -> Ticket {
-        self.ticket.load(Relaxed)
+        Ticket(self.ticket.load(Relaxed))
     }
 
-    /// Lets `ticket` wait with `waker`, which lies in the slot from now on.
+    /// Whether nobody waits here.
+    #[inline]
+    fn is_free(&self) -> bool {
+        self.ticket().is_nobody()
+    }
+
+    /// Lets `ticket` wait with `waker`, which lies in the slot from now on. Another waker for the
+    /// same wait leaves it its number.
     fn put(&self, ticket: Ticket, waker: &Waker) {
         let (data, table) = numbers(waker);
         self.data.store(data, Relaxed);
         self.table.store(table, Relaxed);
-        // Another waker for the same wait leaves it its number.
-        if self.ticket() != ticket {
-            self.number.store(next_number(), Relaxed);
-            self.ticket.store(ticket, Relaxed);
+        if self.is_free() {
+            self.ticket.store(ticket.0, Relaxed);
         }
     }
 
     /// Nobody waits any more; the waker rests.
     fn rest(&self) {
-        self.ticket.store(NOBODY, Relaxed);
+        self.ticket.store(Ticket::NOBODY.0, Relaxed);
     }
 
     /// No waker is here.
     pub(crate) fn clear(&self) {
-        self.ticket.store(NOBODY, Relaxed);
+        self.rest();
         // No waker has a table at 0.
         self.table.store(0, Relaxed);
     }
@@ -111,7 +133,6 @@ fn numbers(waker: &Waker) -> (usize, usize) {
 #[derive(Debug)]
 struct Waiter {
     ticket: Ticket,
-    number: u64,
     waker: Waker,
 }
 
@@ -126,26 +147,25 @@ pub(crate) struct Waiters {
 impl Waiters {
     /// Whether nobody waits.
     pub(crate) fn is_empty(&self, place: &Place) -> bool {
-        place.ticket() == NOBODY && self.rest.is_empty()
+        place.is_free() && self.rest.is_empty()
     }
 
     /// Whether `ticket` waits already, beside the first, with a waker that wakes what `waker`
     /// would.
     pub(crate) fn hold(&self, ticket: Ticket, waker: &Waker) -> bool {
-        self.rest.iter().any(|it| it.ticket == ticket && it.waker.will_wake(waker))
+        self.rest.iter().any(|it| it.ticket.is(ticket) && it.waker.will_wake(waker))
     }
 
     /// Lets `ticket` wait with `waker` and returns the waker it had before, or one that rested.
     pub(crate) fn store(&mut self, place: &Place, ticket: Ticket, waker: Waker) -> Option<Waker> {
-        if let Some(old) = self.rest.iter_mut().find(|it| it.ticket == ticket) {
+        if let Some(old) = self.rest.iter_mut().find(|it| it.ticket.is(ticket)) {
             return Some(std::mem::replace(&mut old.waker, waker));
         }
-        let holder = place.ticket();
-        if holder == NOBODY || holder == ticket {
+        if place.is_free() || place.ticket().is(ticket) {
             place.put(ticket, &waker);
             self.first.replace(waker)
         } else {
-            self.rest.push(Waiter { ticket, number: next_number(), waker });
+            self.rest.push(Waiter { ticket, waker });
             None
         }
     }
@@ -162,10 +182,10 @@ impl Waiters {
 
     /// All who wait: the numbers of their waits, and their wakers.
     pub(crate) fn iter(&self, place: &Place) -> impl Iterator<Item = (u64, &Waker)> {
-        let number = place.number.load(Relaxed);
-        let first = self.first.as_ref().filter(|_| place.ticket() != NOBODY);
-        let rest = self.rest.iter().map(|it| (it.number, &it.waker));
-        first.map(|waker| (number, waker)).into_iter().chain(rest)
+        let first = self.first.as_ref().filter(|_| !place.is_free());
+        let first = first.map(|waker| (place.ticket(), waker));
+        let rest = self.rest.iter().map(|it| (it.ticket, &it.waker));
+        first.into_iter().chain(rest).map(|(ticket, waker)| (ticket.number(), waker))
     }
 
     /// Whether waking all who wait is [waking in place](Self::wake_in_place): at most one waits,
@@ -178,7 +198,7 @@ impl Waiters {
     /// Wakes who waits in the first place, with a waker that runs no user code. It stays, to rest.
     #[inline]
     pub(crate) fn wake_in_place(&self, place: &Place) {
-        if place.ticket() != NOBODY
+        if !place.is_free()
             && let Some(waker) = &self.first
         {
             place.rest();
@@ -188,7 +208,7 @@ impl Waiters {
 
     /// Takes out all who wait.
     pub(crate) fn take(&mut self, place: &Place) -> Waking {
-        let waits = place.ticket() != NOBODY;
+        let waits = !place.is_free();
         let first = if waits { self.first.take() } else { None };
         if waits {
             place.clear();

@@ -58,7 +58,7 @@ pub(crate) const GLOBALS: &[(&str, &str)] = &[
     ("executor/src/runtime.rs", "RUNNING"),
     ("executor/src/task/queue.rs", "CORE"),
     ("executor/src/task/waker.rs", "VTABLE"),
-    ("reactor/src/budget.rs", "SPENT"),
+    ("reactor/src/budget.rs", "LEFT"),
     ("reactor/src/net/channels.rs", "NET_CLIENT_SOCKET"),
     ("reactor/src/net/channels.rs", "NET_SERVER_LISTEN"),
     ("reactor/src/net/channels.rs", "NET_SERVER_SOCKET"),

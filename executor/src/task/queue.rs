@@ -282,13 +282,27 @@ impl Core {
         }
     }
 
+    /// [`drain`](Self::drain) for the place that does it most, inlined there.
+    #[inline(always)]
+    pub(crate) fn drain_here(&self) {
+        if self.has_jobs() {
+            self.run_queues();
+        }
+    }
+
     /// Whether a tick or a microtask waits.
     #[inline]
     pub(crate) fn has_jobs(&self) -> bool {
         !(self.ticks.is_empty() && self.microtasks.is_empty())
     }
 
+    #[inline(never)]
     fn drain_queues(&self) {
+        self.run_queues();
+    }
+
+    #[inline(always)]
+    fn run_queues(&self) {
         self.drains.set(self.drains.get() + 1);
         loop {
             while let Some(cell) = self.next(&self.ticks) {

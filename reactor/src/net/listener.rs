@@ -8,13 +8,13 @@ use std::task::{Context, Poll, ready};
 use lunation_context::{Activation, AsyncId, Frame, Resource};
 use mio::Interest;
 
-use crate::io::{Io, Outcome, current_reactor};
+use crate::io::{Io, Subject, current_reactor};
 use crate::net::channels;
 use crate::net::errno;
 use crate::net::error::during;
 use crate::net::family::Family;
 use crate::net::stream::Stream;
-use crate::readiness::{Direction, Ready};
+use crate::readiness::{Direction, Reading, Ready};
 use crate::source::{Dispatch, Slot};
 
 /// A socket that accepts connections: [`TcpListener`](crate::net::TcpListener) or, on Unix,
@@ -85,7 +85,7 @@ impl<F: Family> Listener<F> {
     pub fn accept(&self) -> impl Future<Output = io::Result<(Stream<F>, F::Address)>> + use<'_, F> {
         let site = Location::caller();
         async move {
-            let result = self.io.operate(Direction::Read, accept::<F>).await;
+            let result = self.io.operate(Reading, accept::<F>).await;
             self.accepted(result, site)
         }
     }
@@ -159,11 +159,11 @@ impl<F: Family> Listener<F> {
     }
 }
 
-fn accept<F: Family>(server: &F::Server) -> io::Result<Outcome<(F::Socket, F::Address)>> {
+fn accept<F: Family>(server: &F::Server) -> io::Result<(F::Socket, F::Address)> {
     loop {
         match F::accept(server) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            result => return result.map(Outcome::Whole),
+            result => return result,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::net::family::{Family, Tcp};
 use crate::net::stream::Stream;
-use crate::readiness::Direction;
+use crate::readiness::{Reading, Writing};
 
 /// A reading half: an [`OwnedReadHalf`] or a [`ReadHalf`], by what leads to the stream.
 #[derive(Debug)]
@@ -171,7 +171,7 @@ impl<F: Family, P: Deref<Target = Stream<F>>> Reader<P> {
     ///
     /// As [`Stream::readable`].
     pub async fn readable(&self) -> io::Result<()> {
-        self.stream.wire.io.wait_for(Direction::Read).await
+        self.stream.wire.io.wait_for(Reading).await
     }
 
     /// The peer's address.
@@ -242,7 +242,7 @@ impl<F: Family, P: Deref<Target = Stream<F>>> Writer<P> {
     ///
     /// As [`Stream::writable`].
     pub async fn writable(&self) -> io::Result<()> {
-        self.stream.wire.io.wait_for(Direction::Write).await
+        self.stream.wire.io.wait_for(Writing).await
     }
 
     /// As [`Stream::shutdown`]; cancel safe.

@@ -8,14 +8,14 @@ use std::task::{Context, Poll};
 use lunation_context::{AsyncId, Frame, Resource, ResourceKind};
 use mio::Interest;
 
-use crate::io::{Io, Outcome, current_reactor};
+use crate::io::{Io, Subject, current_reactor};
 use crate::net::channels;
 use crate::net::errno;
 use crate::net::error::during;
 use crate::net::family::{Family, Transfer};
 use crate::net::transfer::Wire;
 use crate::reactor::Reactor;
-use crate::readiness::{Direction, Ready};
+use crate::readiness::{Direction, Reading, Ready, Writing};
 use crate::source::{Dispatch, Slot};
 
 pub(super) const BOTH_WAYS: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -186,7 +186,7 @@ impl<F: Family> Stream<F> {
     ///
     /// The stream belongs to another thread's runtime.
     pub async fn readable(&self) -> io::Result<()> {
-        self.wire.io.wait_for(Direction::Read).await
+        self.wire.io.wait_for(Reading).await
     }
 
     /// Waits until the stream is writable. It can turn out not to be: go on with
@@ -198,7 +198,7 @@ impl<F: Family> Stream<F> {
     ///
     /// The stream belongs to another thread's runtime.
     pub async fn writable(&self) -> io::Result<()> {
-        self.wire.io.wait_for(Direction::Write).await
+        self.wire.io.wait_for(Writing).await
     }
 
     /// Waits until one of the directions of `interest` is ready, and tells all that is known of
@@ -299,7 +299,7 @@ impl<F: Family> Stream<F> {
     ) -> io::Result<Stream<F>> {
         let opened = match Stream::begin(site, &address, start) {
             Ok(stream) => {
-                let opened = stream.wire.io.operate(Direction::Write, connected::<F>).await;
+                let opened = stream.wire.io.operate(Writing, connected::<F>).await;
                 opened.map(|()| stream)
             }
             Err(error) => Err(error),
@@ -344,12 +344,12 @@ impl<F: Family> Stream<F> {
 }
 
 /// Whether a connect has succeeded: the event only says that something has happened.
-fn connected<F: Family>(socket: &F::Socket) -> io::Result<Outcome<()>> {
+fn connected<F: Family>(socket: &F::Socket) -> io::Result<()> {
     if let Some(error) = socket.options().take_error()? {
         return Err(error);
     }
     match F::peer_address(socket) {
-        Ok(_) => Ok(Outcome::Whole(())),
+        Ok(_) => Ok(()),
         Err(error)
             if error.kind() == io::ErrorKind::NotConnected || errno::is_in_progress(&error) =>
         {

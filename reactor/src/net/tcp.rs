@@ -10,11 +10,12 @@ use std::time::Duration;
 use mio::net::TcpStream as Socket;
 use socket2::SockRef;
 
+use crate::io::Subject;
 use crate::net::error::resolve;
 use crate::net::family::Tcp;
 use crate::net::split::Reader;
 use crate::net::stream::Stream;
-use crate::readiness::Direction;
+use crate::readiness::{Direction, Reading};
 
 /// A TCP connection. tokio's `TcpStream`, Node's `net.Socket`. All that streams have in common
 /// stands at [`Stream`].
@@ -72,7 +73,7 @@ impl Stream<Tcp> {
     ///
     /// As [`read`](Self::read).
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.wire.io.operate(Direction::Read, |socket| self.wire.looks(socket.peek(buf))).await
+        self.wire.operate(Reading, |wire| wire.looks(wire.io.get().peek(buf))).await
     }
 
     /// [`peek`](Self::peek) for hand-written futures: the last caller is woken.

@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 
 use lunation_context::{Frame, Resource, ResourceKind};
 
-use crate::io::{Io, Outcome};
+use crate::io::{Io, Subject};
 use crate::net::error::{Phrases, transferring};
 use crate::net::family::{Family, Transfer};
-use crate::readiness::Direction;
+use crate::readiness::{Direction, Reading, Writing};
 
 const READING: Phrases = Phrases { peer: "read from", local: "read on" };
 const WRITING: Phrases = Phrases { peer: "write to", local: "write on" };
@@ -25,6 +25,21 @@ pub(super) struct Wire<F: Family> {
     peer: Option<F::Address>,
 }
 
+impl<F: Family> Subject for Wire<F> {
+    type Source = F::Socket;
+    type Object = Wire<F>;
+
+    #[inline]
+    fn io(&self) -> &Io<F::Socket> {
+        &self.io
+    }
+
+    #[inline]
+    fn object(&self) -> &Wire<F> {
+        self
+    }
+}
+
 impl<F: Family> Wire<F> {
     pub(super) fn new(io: Io<F::Socket>, peer: Option<F::Address>) -> Wire<F> {
         Wire { io, peer }
@@ -34,14 +49,15 @@ impl<F: Family> Wire<F> {
         self.peer = Some(peer);
     }
 
+    #[inline]
     pub(super) fn read(&self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        self.io.operate(Direction::Read, |socket| self.reads(socket.read(buf), buf.len()))
+        self.operate(Reading, |wire| wire.reads(wire.io.get().read(buf), buf.len()))
     }
 
     pub(super) async fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let wanted = room(bufs);
-        let attempt = |socket: &F::Socket| self.reads(socket.read_vectored(bufs), wanted);
-        self.io.operate(Direction::Read, attempt).await
+        let attempt = |wire: &Wire<F>| wire.reads(wire.io.get().read_vectored(bufs), wanted);
+        self.operate(Reading, attempt).await
     }
 
     pub(super) async fn read_exact(&self, mut buf: &mut [u8]) -> io::Result<()> {
@@ -54,28 +70,33 @@ impl<F: Family> Wire<F> {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn write(&self, buf: &[u8]) -> impl Future<Output = io::Result<usize>> {
-        self.io.operate(Direction::Write, |socket| self.writes(socket.write(buf), buf.len()))
+        self.operate(Writing, |wire| wire.writes(wire.io.get().write(buf), buf.len()))
     }
 
     pub(super) async fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        let attempt = |socket: &F::Socket| self.writes(socket.write_vectored(bufs), length(bufs));
-        self.io.operate(Direction::Write, attempt).await
+        let wanted = length(bufs);
+        let attempt = |wire: &Wire<F>| wire.writes(wire.io.get().write_vectored(bufs), wanted);
+        self.operate(Writing, attempt).await
     }
 
+    #[inline]
     pub(super) fn write_all(&self, mut buf: &[u8]) -> impl Future<Output = io::Result<()>> {
-        self.io.operate(Direction::Write, move |socket| {
+        self.operate(Writing, move |wire| {
             if buf.is_empty() {
-                return Ok(Outcome::Whole(()));
+                return Ok(());
             }
-            match self.writes(socket.write(buf), buf.len())? {
-                Outcome::Whole(0) => Err(io::ErrorKind::WriteZero.into()),
-                Outcome::Short(done) => {
-                    buf = &buf[done..];
-                    Ok(Outcome::Partial)
-                }
-                _ => Ok(Outcome::Whole(())),
+            let done = wire.writes(wire.io.get().write(buf), buf.len())?;
+            let rest = &buf[done..];
+            if rest.is_empty() {
+                return Ok(());
             }
+            buf = rest;
+            // Not the rest at once: it has to wait for room, or is another operation.
+            let kind =
+                if done == 0 { io::ErrorKind::WriteZero } else { io::ErrorKind::Interrupted };
+            Err(kind.into())
         })
     }
 
@@ -120,21 +141,26 @@ impl<F: Family> Wire<F> {
     }
 
     /// Looking takes nothing out of the kernel's buffer, so a short look proves nothing.
-    pub(super) fn looks(&self, result: io::Result<usize>) -> io::Result<Outcome<usize>> {
-        result.map(Outcome::Whole).map_err(|error| self.name(&READING, error))
+    pub(super) fn looks(&self, result: io::Result<usize>) -> io::Result<usize> {
+        result.map_err(|error| self.name(&READING, error))
     }
 
-    fn reads(&self, result: io::Result<usize>, wanted: usize) -> io::Result<Outcome<usize>> {
-        let outcome = |done| match F::SHORT_READ_EMPTIES {
-            true => Outcome::transfer(done, wanted),
-            false => Outcome::Whole(done),
-        };
-        result.map(outcome).map_err(|error| self.name(&READING, error))
+    #[inline]
+    fn reads(&self, result: io::Result<usize>, wanted: usize) -> io::Result<usize> {
+        let done = self.looks(result)?;
+        if F::SHORT_READ_EMPTIES {
+            self.io.note_transfer(Direction::Read, done, wanted);
+        }
+        Ok(done)
     }
 
-    fn writes(&self, result: io::Result<usize>, wanted: usize) -> io::Result<Outcome<usize>> {
-        let outcome = |done| Outcome::transfer(done, wanted);
-        result.map(outcome).map_err(|error| self.name(&WRITING, error))
+    #[inline]
+    fn writes(&self, result: io::Result<usize>, wanted: usize) -> io::Result<usize> {
+        let done = result.map_err(|error| self.name(&WRITING, error))?;
+        if done != wanted {
+            self.io.note_transfer(Direction::Write, done, wanted);
+        }
+        Ok(done)
     }
 
     #[cold]

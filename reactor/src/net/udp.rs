@@ -10,11 +10,11 @@ use lunation_context::{AsyncId, Resource, ResourceKind};
 use mio::Interest;
 use mio::net::UdpSocket as Socket;
 
-use crate::io::{Io, Outcome, current_reactor};
+use crate::io::{Io, Subject, current_reactor};
 use crate::net::channels;
 use crate::net::error::{Phrases, during, first_of, resolve_one, transferring};
 use crate::net::stream::BOTH_WAYS;
-use crate::readiness::{Direction, Ready};
+use crate::readiness::{Direction, Reading, Ready, Writing};
 use crate::source::{Dispatch, Slot};
 
 const SENDING: Phrases = Phrases { peer: "send to", local: "send on" };
@@ -152,7 +152,7 @@ impl UdpSocket {
     /// datagrams, above all `ConnectionRefused` if nobody listens there. Or the socket belongs to
     /// another thread's runtime.
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.io.operate(Direction::Write, |socket| self.sent(socket.send(buf))).await
+        self.io.operate(Writing, |socket| self.sent(socket.send(buf))).await
     }
 
     /// [`send`](Self::send) for hand-written futures: the last caller is woken.
@@ -183,7 +183,7 @@ impl UdpSocket {
     /// sent, above all `ConnectionRefused` if nobody listens there. Or the socket belongs to
     /// another thread's runtime.
     pub async fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.operate(Direction::Read, |socket| self.received(socket.recv(buf))).await
+        self.io.operate(Reading, |socket| self.received(socket.recv(buf))).await
     }
 
     /// [`recv`](Self::recv) for hand-written futures: the last caller is woken.
@@ -212,7 +212,7 @@ impl UdpSocket {
     ///
     /// As [`recv`](Self::recv).
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.operate(Direction::Read, |socket| self.received(socket.peek(buf))).await
+        self.io.operate(Reading, |socket| self.received(socket.peek(buf))).await
     }
 
     /// Sends one datagram to `target`, the first address if it names several, and returns its
@@ -227,7 +227,7 @@ impl UdpSocket {
     /// belongs to another thread's runtime.
     pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], target: A) -> io::Result<usize> {
         let target = resolve_one(target)?;
-        self.io.operate(Direction::Write, |socket| sent_to(socket, buf, target)).await
+        self.io.operate(Writing, |socket| sent_to(socket, buf, target)).await
     }
 
     /// [`send_to`](Self::send_to) for hand-written futures: the last caller is woken.
@@ -262,7 +262,7 @@ impl UdpSocket {
     /// The system's as `source()`, with the socket's address in the text; or the socket belongs to
     /// another thread's runtime.
     pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io.operate(Direction::Read, |socket| self.received(socket.recv_from(buf))).await
+        self.io.operate(Reading, |socket| self.received(socket.recv_from(buf))).await
     }
 
     /// [`recv_from`](Self::recv_from) for hand-written futures: the last caller is woken.
@@ -295,7 +295,7 @@ impl UdpSocket {
     ///
     /// As [`recv_from`](Self::recv_from).
     pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io.operate(Direction::Read, |socket| self.received(socket.peek_from(buf))).await
+        self.io.operate(Reading, |socket| self.received(socket.peek_from(buf))).await
     }
 
     /// [`peek_from`](Self::peek_from) for hand-written futures: the last caller is woken.
@@ -329,7 +329,7 @@ impl UdpSocket {
     ///
     /// The socket belongs to another thread's runtime.
     pub async fn readable(&self) -> io::Result<()> {
-        self.io.wait_for(Direction::Read).await
+        self.io.wait_for(Reading).await
     }
 
     /// Waits until there is room to send. It can turn out not to be: go on with
@@ -341,7 +341,7 @@ impl UdpSocket {
     ///
     /// The socket belongs to another thread's runtime.
     pub async fn writable(&self) -> io::Result<()> {
-        self.io.wait_for(Direction::Write).await
+        self.io.wait_for(Writing).await
     }
 
     /// Waits until one of the directions of `interest` is ready, and tells all that is known of
@@ -375,12 +375,12 @@ impl UdpSocket {
     }
 
     /// Datagrams come one by one: a short one proves nothing about the next.
-    fn received<T>(&self, result: io::Result<T>) -> io::Result<Outcome<T>> {
-        result.map(Outcome::Whole).map_err(|error| self.name(&RECEIVING, error))
+    fn received<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| self.name(&RECEIVING, error))
     }
 
-    fn sent(&self, result: io::Result<usize>) -> io::Result<Outcome<usize>> {
-        result.map(Outcome::Whole).map_err(|error| self.name(&SENDING, error))
+    fn sent(&self, result: io::Result<usize>) -> io::Result<usize> {
+        result.map_err(|error| self.name(&SENDING, error))
     }
 
     #[cold]
@@ -391,9 +391,9 @@ impl UdpSocket {
     }
 }
 
-fn sent_to(socket: &Socket, buf: &[u8], target: SocketAddr) -> io::Result<Outcome<usize>> {
+fn sent_to(socket: &Socket, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
     let target_text = || Some(target.to_string());
-    let sent = socket.send_to(buf, target).map(Outcome::Whole);
+    let sent = socket.send_to(buf, target);
     sent.map_err(|error| transferring(&SENDING, target_text, || None, error))
 }
 

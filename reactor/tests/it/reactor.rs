@@ -206,9 +206,12 @@ fn events_that_were_not_handed_out_come_first_the_next_time() {
     assert_eq!(rig.dispatch_at_most(1), 1);
     assert_eq!(wakes(), ["wake 0", "wake 1"]);
     streams[3].1.write_all(b"x").unwrap();
-    rig.reactor.wait(None).unwrap();
-    rig.dispatch();
-    assert_eq!(wakes(), ["wake 2", "wake 3"]);
+    for next in ["wake 2", "wake 3"] {
+        rig.reactor.wait(None).unwrap();
+        rig.dispatch();
+        assert_eq!(wakes(), [next]);
+    }
+    assert!(!rig.reactor.has_events());
 }
 
 #[test]
