@@ -133,7 +133,7 @@ impl EventLoop {
         let core = &*self.core;
         if !core.budget.is_stopped() {
             self.reactor.dispatch(|| {
-                core.drain_here();
+                core.drain_woken();
                 !core.budget.is_stopped()
             });
         }

@@ -141,16 +141,19 @@ impl Reactor {
     }
 
     /// Hands out the collected readiness events: notes the readiness and wakes those who wait for
-    /// it, inside before/after of the socket's resource, and calls `after` after each event. If
-    /// that says `false`, the other events wait for the next time. An event for a source that has
-    /// gone is skipped, one that nobody waits for enters nothing.
+    /// it, inside before/after of the socket's resource, and calls `after` after each event that
+    /// has woken anybody. If that says `false`, the other events wait for the next time. An event
+    /// for a source that has gone is skipped, one that nobody waits for enters nothing.
     #[inline]
     pub fn dispatch(&self, mut after: impl FnMut() -> bool) {
-        self.end_pauses();
+        if !self.pauses.borrow().is_empty() {
+            self.end_pauses();
+        }
         self.selector.take_each(|key, event| !self.arrive(key, event) || after());
     }
 
     /// Whether events were collected that were not handed out yet.
+    #[inline]
     pub fn has_events(&self) -> bool {
         !self.selector.is_empty()
     }
@@ -203,13 +206,25 @@ impl Reactor {
 
     /// When the first listener that ran out of descriptors will try again. [`wait`](Reactor::wait)
     /// returns by then of itself; a host that sleeps elsewhere has to know.
+    #[inline]
     pub fn next_rearm(&self) -> Option<Instant> {
+        if self.pauses.borrow().is_empty() { None } else { self.first_rearm() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn first_rearm(&self) -> Option<Instant> {
         self.pauses.borrow().iter().map(|(until, _)| *until).min()
     }
 
     /// The keys of timers whose handles were dropped on foreign threads, oldest first.
+    #[inline]
     pub fn take_released_timers(&self) -> Vec<u64> {
-        self.released_timers.take()
+        if self.released_timers.borrow().is_empty() {
+            Vec::new()
+        } else {
+            self.released_timers.take()
+        }
     }
 
     /// Shuts down: ends every source and its resource, drops all wakers, and lets later drops of
@@ -325,20 +340,24 @@ impl Reactor {
         Some(result)
     }
 
-    /// Takes in an event; `false` if its source has gone.
+    /// Takes in an event and returns whether that has woken anybody.
     #[inline]
     fn arrive(&self, key: Key, event: Ready) -> bool {
-        let is_done = !hooks::observed()
+        if !hooks::observed()
             // Exclusive, as that is the cheaper test.
-            && self.slots.borrow_mut().get(key).is_some_and(|slot| slot.arrive_plainly(event));
-        is_done || self.arrive_specially(key, event)
+            && let Some(slot) = self.slots.borrow_mut().get(key)
+            && let Some(has_woken) = slot.arrive_plainly(event)
+        {
+            return has_woken;
+        }
+        self.arrive_specially(key, event)
     }
 
     #[cold]
     #[inline(never)]
     fn arrive_specially(&self, key: Key, event: Ready) -> bool {
         let arrival = self.change(key, |slot| slot.arrive(event));
-        arrival.map(Arrival::deliver).is_some()
+        arrival.is_some_and(Arrival::deliver)
     }
 
     /// To hooks a write that has to wait is a request of its source. Only to them: nobody else
@@ -423,10 +442,9 @@ impl Reactor {
     }
 
     /// Lets the listeners whose pause has ended try again, as if an event had come.
+    #[cold]
+    #[inline(never)]
     fn end_pauses(&self) {
-        if self.pauses.borrow().is_empty() {
-            return;
-        }
         let now = Instant::now();
         let has_ended = |(until, _): &mut (Instant, Key)| *until <= now;
         let ended: Vec<_> = self.pauses.borrow_mut().extract_if(.., has_ended).collect();

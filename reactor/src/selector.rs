@@ -35,10 +35,15 @@ impl Selector {
     }
 
     /// Whether no event is left. Not while they are taken.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.events.try_borrow().is_ok_and(|events| {
-            events.iter().skip(self.taken.get()).all(|event| event.token() == NOTIFIER)
-        })
+        self.events.try_borrow().is_ok_and(|events| events.is_empty() || self.is_over(&events))
+    }
+
+    /// Whether all of `events` were taken that are of sources.
+    #[inline(never)]
+    fn is_over(&self, events: &Events) -> bool {
+        events.iter().skip(self.taken.get()).all(|event| event.token() == NOTIFIER)
     }
 
     /// Asks the system for events, at most `timeout` long. A signal counts as none. Only for when

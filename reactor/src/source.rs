@@ -161,20 +161,35 @@ impl Slot {
     }
 
     /// Takes in an event and wakes whom it concerns, if that is all there is to do and nobody can
-    /// tell whether the resource was entered. Else `false`, and nothing was done.
+    /// tell whether the resource was entered: whether it woke anybody. Else `None`, and nothing was
+    /// done.
     #[inline]
-    pub(crate) fn arrive_plainly(&self, event: Ready) -> bool {
+    pub(crate) fn arrive_plainly(&self, event: Ready) -> Option<bool> {
         if !self.plain {
-            return false;
+            return None;
         }
         self.state.set_ready(self.state.ready() | event);
-        if event.has(Direction::Read) {
-            self.readers.wake_in_place(self.state.place(Direction::Read));
+        if !self.state.place(Direction::Write).is_free() {
+            return Some(self.wake_both_in_place(event));
         }
-        if event.has(Direction::Write) {
-            self.writers.wake_in_place(self.state.place(Direction::Write));
+        Some(self.wake_in_place(&self.readers, Direction::Read, event))
+    }
+
+    /// The same where somebody waits to write, as is rare.
+    #[inline(never)]
+    fn wake_both_in_place(&self, event: Ready) -> bool {
+        let has_read = self.wake_in_place(&self.readers, Direction::Read, event);
+        self.wake_in_place(&self.writers, Direction::Write, event) || has_read
+    }
+
+    #[inline(always)]
+    fn wake_in_place(&self, waiters: &Waiters, direction: Direction, event: Ready) -> bool {
+        let place = self.state.place(direction);
+        let concerned = !place.is_free() && event.has(direction);
+        if concerned {
+            waiters.wake_in_place(place);
         }
-        true
+        concerned
     }
 
     /// To be called after every change: notes whether the next event is a plain one. That is so if
@@ -300,27 +315,28 @@ pub(crate) struct Arrival {
 
 impl Arrival {
     /// Wakes those who wait, inside the resource the event belongs to; enters nothing if nobody
-    /// waits. Hooks and wakers run: hold no borrow.
-    pub(crate) fn deliver(self) {
+    /// waits. Returns whether anybody did. Hooks and wakers run: hold no borrow.
+    pub(crate) fn deliver(self) -> bool {
         let Arrival { readers, writers, request, resource } = self;
         let Some(request) = request else { return wake([readers, writers], resource) };
         // Queued before the wakes, so that no panic of a waker can lose it; delivered later.
         request.destroy();
-        wake([readers], resource);
-        wake([writers], Some(request));
+        let has_read = wake([readers], resource);
+        wake([writers], Some(request)) || has_read
     }
 }
 
-/// Wakes all, inside `resource`.
-fn wake<const N: usize>(waiters: [Waking; N], resource: Option<Rc<Resource>>) {
+/// Wakes all, inside `resource`. Whether there is anybody.
+fn wake<const N: usize>(waiters: [Waking; N], resource: Option<Rc<Resource>>) -> bool {
     if waiters.iter().all(Waking::is_empty) {
-        return;
+        return false;
     }
     let wake = || waiters.into_iter().for_each(Waking::wake);
     match resource {
         Some(resource) => resource.call(wake),
         None => wake(),
     }
+    true
 }
 
 /// All sources of a reactor.

@@ -97,7 +97,7 @@ impl Place {
 
     /// Whether nobody waits here.
     #[inline]
-    fn is_free(&self) -> bool {
+    pub(crate) fn is_free(&self) -> bool {
         self.ticket().is_nobody()
     }
 
@@ -198,10 +198,8 @@ impl Waiters {
     /// Wakes who waits in the first place, with a waker that runs no user code. It stays, to rest.
     #[inline]
     pub(crate) fn wake_in_place(&self, place: &Place) {
-        if !place.is_free()
-            && let Some(waker) = &self.first
-        {
-            place.rest();
+        place.rest();
+        if let Some(waker) = &self.first {
             waker.wake_by_ref();
         }
     }

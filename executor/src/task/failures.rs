@@ -14,6 +14,8 @@ use std::rc::Rc;
 pub(crate) struct Failures {
     /// Tasks that failed; each with an activation of its own for the handler to run in.
     later: RefCell<VecDeque<(Unhandled, Activation)>>,
+    /// How many they are: every drain asks.
+    count: Cell<usize>,
     handlers: RefCell<Option<Rc<Handlers>>>,
     panic: Cell<Option<Box<dyn Any + Send>>>,
 }
@@ -34,19 +36,23 @@ impl Failures {
     pub(crate) fn later(&self, activation: &Activation, payload: Box<dyn Any + Send>) {
         let failure = (activation.failed(Origin::UnhandledRejection, payload), activation.again());
         self.later.borrow_mut().push_back(failure);
+        self.count.set(self.count.get() + 1);
     }
 
     /// Whether a failure waits for the end of the drain.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.later.borrow().is_empty()
+        self.count.get() == 0
     }
 
     /// Takes the oldest failure and handles it in its task's resource. True if the loop must stop.
     pub(crate) fn handle_next(&self) -> bool {
         let next = self.later.borrow_mut().pop_front();
         match next {
-            Some((unhandled, activation)) => activation.enter(|| self.handle(unhandled)),
+            Some((unhandled, activation)) => {
+                self.count.set(self.count.get() - 1);
+                activation.enter(|| self.handle(unhandled))
+            }
             None => false,
         }
     }

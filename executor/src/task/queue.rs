@@ -282,14 +282,6 @@ impl Core {
         }
     }
 
-    /// [`drain`](Self::drain) for the place that does it most, inlined there.
-    #[inline(always)]
-    pub(crate) fn drain_here(&self) {
-        if self.has_jobs() {
-            self.run_queues();
-        }
-    }
-
     /// Whether a tick or a microtask waits.
     #[inline]
     pub(crate) fn has_jobs(&self) -> bool {
@@ -298,11 +290,13 @@ impl Core {
 
     #[inline(never)]
     fn drain_queues(&self) {
-        self.run_queues();
+        self.drain_woken();
     }
 
+    /// [`drain`](Self::drain) when somebody was woken, for the place where that is most often:
+    /// inlined there.
     #[inline(always)]
-    fn run_queues(&self) {
+    pub(crate) fn drain_woken(&self) {
         self.drains.set(self.drains.get() + 1);
         loop {
             while let Some(cell) = self.next(&self.ticks) {

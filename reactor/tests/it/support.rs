@@ -70,7 +70,7 @@ impl Rig {
         self.dispatch();
     }
 
-    /// Hands out the events that were taken in, and returns how many.
+    /// Hands out the events that were taken in, and returns how many have woken anybody.
     pub(crate) fn dispatch(&self) -> usize {
         self.dispatch_at_most(usize::MAX)
     }
