@@ -218,11 +218,17 @@ impl EventLoop {
     }
 
     /// Node's timers phase: list after list, each with all its due timers. The clock stands.
+    #[inline]
     pub(crate) fn run_timers(&self) {
         // Then nobody needs to know what time it is.
         if self.next_expiry().is_none() && self.ages_can_wait() {
             return self.core.drain();
         }
+        self.serve_lists();
+    }
+
+    #[inline(never)]
+    fn serve_lists(&self) {
         let now = self.clock.floor_now();
         self.note_ages(now);
         let mut first = true;
@@ -371,6 +377,7 @@ impl EventLoop {
     }
 
     /// When the first timer list expires, on the loop's clock.
+    #[inline]
     pub(crate) fn next_expiry(&self) -> Option<Duration> {
         self.timers.borrow_mut().next_expiry().map(Duration::from_millis)
     }

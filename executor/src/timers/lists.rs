@@ -149,6 +149,7 @@ impl<P> Lists<P> {
     // ---- the timers phase ----
 
     /// When the first list expires. Lists that were left empty count.
+    #[inline]
     pub(crate) fn next_expiry(&mut self) -> Option<Millis> {
         self.table.first().map(|(expiry, _)| expiry)
     }

@@ -179,7 +179,13 @@ impl Table {
     }
 
     /// The first list that has not gone, at the top of the heap with its true expiry.
+    #[inline]
     pub(crate) fn first(&mut self) -> Option<(Millis, ListKey)> {
+        // Without timers every turn asks in vain.
+        if self.heap.is_empty() { None } else { self.first_queued() }
+    }
+
+    fn first_queued(&mut self) -> Option<(Millis, ListKey)> {
         loop {
             let mut top = self.heap.peek_mut()?;
             let Reverse((queued, index)) = *top;
