@@ -18,6 +18,8 @@ const WRITING: Phrases = Phrases { peer: "write to", local: "write on" };
 const ENDING: Phrases = Phrases { peer: "shut down writing to", local: "shut down writing on" };
 
 /// A registered connection and who is at its other end.
+// The connection first: the pointer to it is then the pointer to the wire, which operations have.
+#[repr(C)]
 #[derive(Debug)]
 pub(super) struct Wire<F: Family> {
     pub(super) io: Io<F::Socket>,
