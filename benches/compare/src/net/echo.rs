@@ -165,7 +165,10 @@ pub fn raw(listener: TcpListener) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     loop {
         events.clear();
-        epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None)?;
+        match epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            waited => waited?,
+        };
         for event in &events {
             if event.data.u64() == LISTENER {
                 let (stream, _) = listener.accept()?;

@@ -70,6 +70,26 @@ impl Load {
         Ok(())
     }
 
+    /// Sends a request on every connection while the server is `paused`, then waits for all
+    /// responses; `rounds` times. So the server finds each request whole, and all at once: what it
+    /// does then can be counted.
+    pub fn run_in_step(
+        &mut self,
+        rounds: u64,
+        paused: impl Fn(bool) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let streams = || self.connections.iter().map(|connection| &connection.stream);
+        streams().try_for_each(|stream| stream.set_nonblocking(false))?;
+        let mut response = vec![0; self.response];
+        for _ in 0..rounds {
+            paused(true)?;
+            streams().try_for_each(|mut stream| stream.write_all(&self.request))?;
+            paused(false)?;
+            streams().try_for_each(|mut stream| stream.read_exact(&mut response))?;
+        }
+        streams().try_for_each(|stream| stream.set_nonblocking(true))
+    }
+
     /// Writes and reads on one connection until it would block or nothing is left to send.
     fn advance(
         &mut self,

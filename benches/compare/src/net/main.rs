@@ -10,6 +10,7 @@ mod http;
 mod load;
 
 use load::Load;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -111,7 +112,8 @@ fn post() -> String {
 }
 
 fn groups() -> Vec<Group> {
-    let sizes = [(50, 64), (500, 64), (50, 16 * 1024), (500, 16 * 1024)];
+    // Of those of 16 KiB each fills the server's buffer, so that nothing tells it to be the last.
+    let sizes = [64, 15 * 1024, 16 * 1024].map(|size| [(50, size), (500, size)]);
     // Four servers, of which the load generator opens all connections: 20000 descriptors is a usual
     // limit.
     let curve = [1, 10, 100, 1000, 4900];
@@ -119,7 +121,7 @@ fn groups() -> Vec<Group> {
         Group {
             name: "TCP echo",
             columns: ECHO,
-            rows: sizes.map(|(connections, size)| echo_row(connections, size)).into(),
+            rows: sizes.concat().into_iter().map(|(many, size)| echo_row(many, size)).collect(),
         },
         Group {
             name: "TCP echo by connections",
@@ -191,9 +193,9 @@ fn serve(name: &str) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     // As many as one run opens: a full queue costs a connection a second.
     rustix::net::listen(&listener, 5000)?;
-    println!("{}", listener.local_addr()?);
+    println!("{} {}", listener.local_addr()?, std::process::id());
     // A benchmark that is broken off leaves no server behind.
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     server(listener)
 }
 
@@ -270,49 +272,47 @@ fn cpu_time(group: &Group, row: &Row, rounds: usize) -> io::Result<Vec<Vec<f64>>
     Ok(runs.into_iter().map(|(_, _, samples)| samples).collect())
 }
 
-/// Requests by which counted runs differ.
-fn counted(row: &Row) -> u64 {
-    2000.max(4 * row.connections as u64)
-}
-
 /// The server's instructions per request: those of a run of 2N requests less those of one of N.
 fn instructions(name: &str, row: &Row) -> io::Result<f64> {
-    let run = |count| {
+    let run = |rounds| {
         let file = temporary("callgrind");
         let output = format!("--callgrind-out-file={}", file.display());
-        run_under(&["valgrind", "-q", "--tool=callgrind", &output], name, row, count)?;
+        run_under(&["valgrind", "-q", "--tool=callgrind", &output], name, row, rounds)?;
         let total = total(&file).ok_or_else(|| io::Error::other("callgrind counted nothing"))?;
         std::fs::remove_file(&file)?;
         Ok(total as f64)
     };
-    difference(run, counted(row))
+    difference(run, row)
 }
 
 /// The server's system calls per request, counted likewise.
 fn system_calls(name: &str, row: &Row) -> io::Result<f64> {
-    let run = |count| {
+    let run = |rounds| {
         let file = temporary("strace");
         let output = file.display().to_string();
-        run_under(&["strace", "-f", "-c", "-o", &output], name, row, count)?;
+        run_under(&["strace", "-f", "-c", "-o", &output], name, row, rounds)?;
         let text = std::fs::read_to_string(&file)?;
         std::fs::remove_file(&file)?;
         let total = text.lines().find(|line| line.ends_with("total"));
         let calls = total.and_then(|line| line.split_whitespace().nth(3)?.parse().ok());
         calls.ok_or_else(|| io::Error::other("strace counted nothing"))
     };
-    difference(run, counted(row))
+    difference(run, row)
 }
 
-fn difference(run: impl Fn(u64) -> io::Result<f64>, count: u64) -> io::Result<f64> {
-    Ok((run(2 * count)? - run(count)?) / count as f64)
+/// `run` gets a number of rounds, in each of which every connection has one request.
+fn difference(run: impl Fn(u64) -> io::Result<f64>, row: &Row) -> io::Result<f64> {
+    let connections = row.connections as u64;
+    let rounds = 4.max(2000 / connections);
+    Ok((run(2 * rounds)? - run(rounds)?) / (rounds * connections) as f64)
 }
 
 /// A whole life of a server under a tool.
-fn run_under(tool: &[&str], name: &str, row: &Row, count: u64) -> io::Result<()> {
+fn run_under(tool: &[&str], name: &str, row: &Row, rounds: u64) -> io::Result<()> {
     let mut server = Server::start(name, tool)?;
     let mut load = Load::open(server.address, row.connections, row.request.clone())?;
     load.run(500)?;
-    load.run(count)?;
+    load.run_in_step(rounds, |paused| server.pause(paused))?;
     server.end()
 }
 
@@ -378,7 +378,9 @@ fn get_or(name: &str) -> Vec<u8> {
 
 /// A server process, which ends at the latest when this is dropped.
 struct Server {
+    /// Itself, or the tool that it runs under.
     child: Child,
+    process: Pid,
     /// What it is told to end with.
     end: &'static [u8],
     address: SocketAddr,
@@ -400,10 +402,24 @@ impl Server {
         let mut line = String::new();
         let output = child.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
         BufReader::new(output).read_line(&mut line)?;
-        let address = line.trim().parse().map_err(io::Error::other)?;
+        let not_understood = || io::Error::other(format!("not understood: {line}"));
+        let (address, process) = line.trim().split_once(' ').ok_or_else(not_understood)?;
+        let address = address.parse().map_err(io::Error::other)?;
+        let process = process.parse().ok().and_then(Pid::from_raw).ok_or_else(not_understood)?;
         let is_http = name.starts_with("http");
         let end = if is_http { http::END.as_bytes() } else { &[echo::END] };
-        Ok(Server { child, end, address })
+        Ok(Server { child, process, end, address })
+    }
+
+    /// Stops it until it is told to go on.
+    fn pause(&self, paused: bool) -> io::Result<()> {
+        let signal = if paused { Signal::STOP } else { Signal::CONT };
+        kill_process(self.process, signal)?;
+        let status = format!("/proc/{}/stat", self.process.as_raw_nonzero());
+        while paused && !is_stopped(&std::fs::read_to_string(&status)?) {
+            std::thread::yield_now();
+        }
+        Ok(())
     }
 
     /// CPU time of its main thread, which is its only one.
@@ -431,6 +447,12 @@ impl Server {
         }
         self.child.wait().map(drop)
     }
+}
+
+/// Whether the state in `stat` is T, or t under a tool that traces.
+fn is_stopped(stat: &str) -> bool {
+    let state = stat.rsplit_once(") ").map_or("", |(_, state)| state);
+    state.starts_with(['T', 't'])
 }
 
 impl Drop for Server {
