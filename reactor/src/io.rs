@@ -172,6 +172,7 @@ impl<S: Source> Io<S> {
 
     /// Tries `attempt` until it does not block, for the `poll_*` functions: among them, the last
     /// caller per direction is woken.
+    #[inline(always)]
     pub(crate) fn poll_now<T>(
         &self,
         cx: &mut Context<'_>,
@@ -230,7 +231,7 @@ impl<S: Source> Io<S> {
 
     /// Tries `attempt` until it does not block. `ticket` is that of the future that asks, or
     /// [`SHARED`].
-    #[inline]
+    #[inline(always)]
     fn poll_as<T>(
         &self,
         ticket: &mut Ticket,
