@@ -1,5 +1,6 @@
 //! One connection: hyper's driver with our limits, and the service that begins each request.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -91,6 +92,7 @@ where
         report: shared.report.clone(),
         site: shared.site,
         frame: shared.frame.clone(),
+        blank: Cell::default(),
     });
     let (mut deadline, mut told) = (Deadline::new(idle), false);
     async move {

@@ -1,5 +1,6 @@
 //! The flow of one request: everything of it runs in here.
 
+use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
@@ -22,6 +23,14 @@ pub(super) struct Link {
     pub(super) site: &'static Location<'static>,
     /// What requests start from.
     pub(super) frame: Frame,
+    /// Empty, with the memory of the last request's frame.
+    pub(super) blank: Cell<Frame>,
+}
+
+impl Link {
+    fn first_frame(&self) -> Frame {
+        if self.frame.is_empty() { self.blank.take() } else { self.frame.clone() }
+    }
 }
 
 /// The resource of one request and its only flow. It moves from the service's future to the
@@ -36,7 +45,7 @@ impl Flow {
     pub(super) fn begin(link: &Rc<Link>, has_body: bool) -> Flow {
         link.line.progress.begin_request(has_body);
         let kind = ResourceKind::HttpIncomingMessage;
-        let (trigger, frame) = (Some(link.socket), link.frame.clone());
+        let (trigger, frame) = (Some(link.socket), link.first_frame());
         let activation = Activation::create_with(kind, link.site, trigger, frame);
         Flow { activation, link: link.clone() }
     }
@@ -61,7 +70,7 @@ impl Flow {
             flow.guard(drop_rest);
             activation.end();
             if activation.has_frame() {
-                flow.guard(|| activation.release());
+                flow.guard(|| link.blank.set(activation.recycle()));
             }
         });
         link.line.progress.end_request();
