@@ -53,7 +53,8 @@ fn deep(id: fn() -> u64) -> u64 {
     std::hint::black_box(deeper as fn(fn() -> u64) -> u64)(id)
 }
 
-async fn answer_after(request: Request<Incoming>, id: fn() -> u64) -> Answer {
+async fn answer_after(request: Request<Incoming>, begin: impl Fn(), id: fn() -> u64) -> Answer {
+    begin();
     if request.method() == Method::DELETE {
         std::process::exit(0);
     }
@@ -74,24 +75,20 @@ pub fn lunation(listener: TcpListener) -> io::Result<()> {
 pub fn lunation_plain(listener: TcpListener) -> io::Result<()> {
     lunation::Runtime::new().block_on(async {
         let listener = lunation::net::TcpListener::from_std(listener)?;
-        let handler = service_fn(|request| answer_after(request, || 1));
+        let handler = service_fn(|request| answer_after(request, || (), || 1));
         lunation::http::serve(listener, handler).await
     })
 }
 
-/// The same with an id for each request in a store, which is read there.
+/// The same with an id for each request in a store, which the handler sets and which is read there.
 pub fn lunation_context(listener: TcpListener) -> io::Result<()> {
+    thread_local!(static IDS: Cell<u64> = const { Cell::new(0) });
+    let begin = || REQUEST.enter_with(IDS.replace(IDS.get() + 1));
+    let read = || REQUEST.with(|id| id.copied().unwrap_or_default());
     lunation::Runtime::new().block_on(async {
         let listener = lunation::net::TcpListener::from_std(listener)?;
-        let ids = Cell::new(0);
-        let read = || REQUEST.with(|id| id.copied().unwrap_or_default());
-        let handler = service_fn(move |request| answer_after(request, read));
-        lunation::http::serve(listener, handler)
-            .on_request(move |_| {
-                ids.set(ids.get() + 1);
-                REQUEST.enter_with(ids.get());
-            })
-            .await
+        let handler = service_fn(move |request| answer_after(request, begin, read));
+        lunation::http::serve(listener, handler).await
     })
 }
 
