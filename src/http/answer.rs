@@ -68,6 +68,7 @@ impl<S: Service<Request<Incoming>>> Answer<S> {
 
 impl<S: Service<Request<Incoming>>> State<S> {
     /// Calls the service if that is to be done, and polls its future. `None` if there is none.
+    #[inline]
     fn poll(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -42,6 +42,8 @@ pub(super) struct Flow {
 
 impl Flow {
     /// A new request.
+    // In its caller: else hyper moves the answer as a whole, with the room for its future.
+    #[inline(always)]
     pub(super) fn begin(link: &Rc<Link>, has_body: bool) -> Flow {
         link.line.progress.begin_request(has_body);
         let kind = ResourceKind::HttpIncomingMessage;

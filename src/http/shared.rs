@@ -40,6 +40,7 @@ impl<S> fmt::Debug for Shared<S> {
 
 impl<S: Service<Request<Incoming>>> Shared<S> {
     /// Begins to answer a request, in its flow.
+    #[inline]
     pub(super) fn call(&self, request: Request<Incoming>) -> S::Future {
         channels::server_start(request.method(), request.uri());
         let Some(on_request) = &self.on_request else { return self.service.call(request) };
