@@ -126,6 +126,12 @@ pub mod io {
 
 /// The loop as hyper's runtime: give these to hyper's builders. The sockets of [`net`] implement
 /// `hyper::rt::{Read, Write}`.
+///
+/// They write head and body of a response without copying them together. Where all bodies are
+/// small the copy costs less: `.writev(false)` of hyper's builder saves 7 % of a request's
+/// instructions and 6 % of its time if the body has 13 bytes, and nothing if it has 16 KiB. With
+/// 256 KiB it costs 70 % more time, and each connection keeps as much memory as its largest
+/// response took.
 #[cfg(feature = "hyper")]
 pub mod hyper {
     pub use lunation_executor::{HyperExecutor as Executor, HyperTimer as Timer};

@@ -153,10 +153,10 @@ mutant "foreign guard leaves" context/src/storage.rs \
     'if with_flow(Flow::number) == flow {' 'if flow != 0 {'
 
 mutant "enter_with makes a new base" context/src/frame.rs \
-    '&& flow != 0
-            && top.entry().flow == flow' \
-    '&& flow == u64::MAX
-            && top.entry().flow == flow'
+    'if flow != 0
+            && let Some(top) = self.top(index)' \
+    'if flow == u64::MAX
+            && let Some(top) = self.top(index)'
 
 mutant "disable does nothing" context/src/storage.rs 'self.key.renew();' ''
 

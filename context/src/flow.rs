@@ -56,6 +56,17 @@ impl Flow {
     pub(crate) fn release(&self) {
         self.frame.take().end_flow(self.number());
     }
+
+    /// [`release`](Self::release) that returns an empty frame with the memory of the old one, if
+    /// that can be had.
+    #[inline]
+    pub(crate) fn recycle(&self) -> Frame {
+        if self.number() == 0 {
+            return self.frame.take().emptied();
+        }
+        self.release();
+        Frame::empty()
+    }
 }
 
 impl Drop for Flow {

@@ -85,6 +85,18 @@ impl Frame {
         }
     }
 
+    /// Drops the values, which may run user code. The block is kept for another flow to start
+    /// with, if nobody else has it.
+    pub(crate) fn emptied(self) -> Frame {
+        let Some(header) = self.header().filter(|header| header.refs.get() == 1) else {
+            return Frame::empty();
+        };
+        header.live.set(0);
+        header.special.set(false);
+        self.slots().iter().for_each(|slot| drop(slot.take()));
+        self
+    }
+
     #[inline(never)]
     fn cut_priors(self, flow: u64) {
         for slot in self.slots() {
@@ -379,8 +391,8 @@ impl FrameSlot {
 
     /// Replaces the youngest value of a slot, or the base value. Returns the old one.
     pub(crate) fn overwrite(&self, index: usize, value: ValueRef, flow: u64) -> Option<ValueRef> {
-        if let Some(top) = self.top(index)
-            && flow != 0
+        if flow != 0
+            && let Some(top) = self.top(index)
             && top.entry().flow == flow
         {
             // The new value stands for the same guard from now on.

@@ -140,6 +140,7 @@ impl<S: Source> Io<S> {
 
     /// Tries `attempt` until it does not block, for the `poll_*` functions: among them, the last
     /// caller per direction is woken.
+    #[inline(always)]
     pub(crate) fn poll_now<T>(
         &self,
         cx: &mut Context<'_>,

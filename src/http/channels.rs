@@ -3,7 +3,7 @@
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Uri};
 use lunation_context::diagnostics_channel::Channel;
-use lunation_context::{AsyncId, ResourceRef, execution_async_resource};
+use lunation_context::{AsyncId, ResourceRef, execution_async_resource, hooks};
 
 /// A server has got the head of a request: before `on_request` and the service, in the request's
 /// context; what a subscriber sets with `enter_with` lasts until the end of the request. Node:
@@ -78,7 +78,14 @@ pub struct ClientMessage {
 }
 
 /// Does anybody want to hear of requests to servers?
+#[inline]
 fn is_server_heard() -> bool {
+    hooks::watched() && has_server_subscribers()
+}
+
+#[cold]
+#[inline(never)]
+fn has_server_subscribers() -> bool {
     HTTP_SERVER_REQUEST_START.has_subscribers()
         || HTTP_SERVER_RESPONSE_CREATED.has_subscribers()
         || HTTP_SERVER_RESPONSE_FINISH.has_subscribers()
@@ -111,7 +118,7 @@ pub(super) fn server_response(status: StatusCode) {
 /// The response of the request that runs has been sent.
 #[inline]
 pub(super) fn server_finish() {
-    if HTTP_SERVER_RESPONSE_FINISH.has_subscribers()
+    if is_server_heard()
         && let Some(message) = recall()
     {
         HTTP_SERVER_RESPONSE_FINISH.publish(&message);

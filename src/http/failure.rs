@@ -15,9 +15,11 @@ pub enum Failure {
     /// No connection could be accepted, above all because the process is out of descriptors. The
     /// server tries again after a pause.
     Accept(io::Error),
-    /// A connection ended with an error: bad input, a peer that has gone, an error of the service
-    /// or of a response body.
+    /// A connection ended with an error: bad input, a peer that has gone while it sent or received,
+    /// an error of the service or of a response body.
     Connection(hyper::Error),
+    /// The peer has closed the connection while its request was being answered.
+    Disconnected,
     /// A connection was closed because the head of a request, or its beginning, did not come in
     /// time.
     Timeout,
@@ -40,6 +42,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Accept(error) => write!(f, "no connection accepted: {error}"),
             Failure::Connection(error) => write!(f, "connection ended: {error}"),
+            Failure::Disconnected => f.write_str("connection ended: closed before the response"),
             Failure::Timeout => f.write_str("connection ended: no request came in time"),
             Failure::Panic(payload) => write!(f, "request panicked: {}", panic_message(&**payload)),
         }
@@ -51,6 +54,7 @@ impl fmt::Debug for Failure {
         match self {
             Failure::Accept(error) => f.debug_tuple("Accept").field(error).finish(),
             Failure::Connection(error) => f.debug_tuple("Connection").field(error).finish(),
+            Failure::Disconnected => f.write_str("Disconnected"),
             Failure::Timeout => f.write_str("Timeout"),
             Failure::Panic(payload) => {
                 f.debug_tuple("Panic").field(&panic_message(&**payload)).finish()

@@ -42,14 +42,18 @@ pub mod channels;
 
 mod failure;
 
-mod flow;
-
-mod answer;
+mod progress;
 
 mod deadline;
 mod watched;
 
+mod flow;
+
 mod stop;
+
+mod shared;
+
+mod answer;
 
 mod connection;
 
@@ -57,7 +61,6 @@ mod server;
 
 mod client;
 
-pub use answer::{Answer, AnswerBody};
 pub use client::{Client, ClientBuilder, Error, ResponseBody};
 pub use failure::Failure;
 pub use server::{Serve, serve};

@@ -17,8 +17,10 @@ use lunation_context::Frame;
 use lunation_executor::{JoinError, JoinSet, TaskBuilder, time};
 use lunation_reactor::net::{TcpListener, TcpStream};
 
-use crate::http::connection::{Shared, drive};
+use crate::http::connection::drive;
+use crate::http::deadline::Limits;
 use crate::http::failure::Failure;
+use crate::http::shared::Shared;
 use crate::http::stop::Stop;
 
 /// The pause after a connection could not be accepted.
@@ -56,8 +58,7 @@ where
         report: Rc::new(Failure::report),
         frame: Frame::inherit(),
         site: Location::caller(),
-        header_timeout: Duration::from_secs(10),
-        idle_timeout: Duration::from_secs(75),
+        limits: Limits { header: Duration::from_secs(10), idle: Duration::from_secs(75) },
         stop: Stop::default(),
     };
     Serve { listener, shared, signal: None, grace: Duration::from_secs(5) }
@@ -76,6 +77,8 @@ impl<S> Serve<S> {
     /// Runs `f` first in every request: the place to set stores with
     /// [`enter_with`](crate::AsyncLocalStorage::enter_with). They last until the end of the
     /// response body. A panic is a response 500.
+    ///
+    /// The first lines of a handler are as good a place, and spare taking the request apart.
     pub fn on_request(mut self, f: impl Fn(&Parts) + 'static) -> Self {
         self.shared.on_request = Some(Box::new(f));
         self
@@ -90,15 +93,18 @@ impl<S> Serve<S> {
 
     /// How long a request's head may take from its first byte; then the connection is closed.
     /// Default: 10 s; more than a year is a year.
+    ///
+    /// What comes after a response counts as the next head, also if it is the rest of the request's
+    /// body: whoever reads a long body in a task of its own should not respond before its end.
     pub fn header_timeout(mut self, limit: Duration) -> Self {
-        self.shared.header_timeout = limit.min(LONGEST_LIMIT);
+        self.shared.limits.header = limit.min(LONGEST_LIMIT);
         self
     }
 
     /// How long a connection may wait for its next request to begin. Default: 75 s; more than a
     /// year is a year.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
-        self.shared.idle_timeout = limit.min(LONGEST_LIMIT);
+        self.shared.limits.idle = limit.min(LONGEST_LIMIT);
         self
     }
 

@@ -38,15 +38,23 @@ pub(super) struct Registered<'a> {
 
 impl Registered<'_> {
     /// Whether the server stops. If not, the connection is woken once it does.
+    #[inline]
     pub(super) fn has_begun(&mut self, cx: &Context<'_>) -> bool {
-        if !self.waits && !self.stop.begun.get() {
-            // Outside of the borrow: a waker may do anything when it is cloned. A task's waker
-            // stays the same.
-            let waker = cx.waker().clone();
-            self.stop.waiting.borrow_mut().insert(self.socket, waker);
-            self.waits = true;
+        let begun = self.stop.begun.get();
+        if !self.waits && !begun {
+            self.wait(cx);
         }
-        self.stop.begun.get()
+        begun
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait(&mut self, cx: &Context<'_>) {
+        // Outside of the borrow: a waker may do anything when it is cloned. A task's waker stays
+        // the same.
+        let waker = cx.waker().clone();
+        self.stop.waiting.borrow_mut().insert(self.socket, waker);
+        self.waits = true;
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::Incoming;
-use lunation::time;
+use lunation::http::Serve;
+use lunation::{spawn, time};
 
 use crate::client::{Client, get, post, reply};
 use crate::support::{Answer, LONG, SHORT, Started, run, start, text};
@@ -104,6 +105,40 @@ fn idle_connections_have_a_limit_of_their_own() {
             }
             assert!(client.is_closed().await);
         }
+    });
+}
+
+#[test]
+fn the_idle_limit_counts_again_after_a_head_that_was_slow() {
+    run(async {
+        let server = server(LONG, SHORT).await;
+        let mut client = Client::connect(server.address).await;
+        client.send("GET / HTTP/1.1\r\n").await;
+        time::sleep(SHORT * 3).await;
+        client.send("\r\n").await;
+        assert_eq!(client.reply().await, reply(200, "ok"));
+        assert!(client.is_closed().await);
+    });
+}
+
+#[test]
+fn what_is_left_of_a_body_after_the_response_counts_as_a_head() {
+    async fn early(request: Request<Incoming>) -> Answer {
+        drop(spawn(request.into_body().collect()));
+        text("ok")
+    }
+    run(async {
+        let limits = |server: Serve<_>| server.header_timeout(SHORT).idle_timeout(LONG);
+        let server = start(early, limits).await;
+        let begin = "POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\n";
+        // The rest comes in time, and with it the next request; then it does not.
+        let mut client = Client::connect(server.address).await;
+        client.send(&format!("{begin}{}", "x".repeat(10))).await;
+        assert_eq!(client.reply().await, reply(200, "ok"));
+        client.send(&format!("{}{begin}y", "x".repeat(10))).await;
+        assert_eq!(client.reply().await, reply(200, "ok"));
+        client.send("y").await;
+        assert!(client.is_closed().await);
     });
 }
 

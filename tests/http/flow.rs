@@ -14,7 +14,7 @@ use lunation::{
     execution_async_id, execution_async_resource, http, set_timeout, spawn, time, trigger_async_id,
 };
 
-use crate::client::{Client, get, reply};
+use crate::client::{Client, get, post, reply};
 use crate::support::{Answer, Journal, Noted, REQUEST, listen, run, start, stream, text};
 
 #[test]
@@ -143,10 +143,58 @@ fn requests_start_from_the_context_of_serve() {
 }
 
 #[test]
-fn a_broken_connection_drops_the_request_in_its_flow() {
+fn a_request_starts_with_nothing_of_the_one_before() {
+    // The memory of a request's frame serves the next one: unless a task still has it.
+    static USER: AsyncLocalStorage<Noted> = AsyncLocalStorage::new();
+
     run(async {
         let journal = Journal::default();
         let noted = journal.clone();
+        let handler = move |request: Request<Incoming>| {
+            let journal = noted.clone();
+            async move {
+                assert!(USER.get_store().is_none());
+                match request.uri().path() {
+                    "/set" => USER.enter_with(Noted(journal, "set")),
+                    "/keep" => {
+                        USER.enter_with(Noted(journal.clone(), "keep"));
+                        drop(spawn(async move {
+                            time::sleep(Duration::from_millis(20)).await;
+                            journal.note(if USER.get_store().is_some() { "kept" } else { "lost" });
+                        }));
+                    }
+                    "/guard" => {
+                        let _user = USER.enter(Noted(journal, "guard"));
+                    }
+                    _ => {}
+                }
+                text("ok")
+            }
+        };
+        let server = start(handler, |server| server).await;
+        let mut client = Client::connect(server.address).await;
+        for path in ["/set", "/", "/set", "/guard", "/keep", "/set", "/"] {
+            assert_eq!(client.get(path).await, reply(200, "ok"), "{path}");
+        }
+        // What is dropped with its frame reads nothing in that any more.
+        journal
+            .expect(&[
+                "drop of set: None",
+                "drop of set: None",
+                "drop of guard: Some(4)",
+                "drop of set: None",
+                "kept: Some(5)",
+                "drop of keep: None",
+            ])
+            .await;
+    });
+}
+
+#[test]
+fn a_broken_connection_drops_the_request_in_its_flow() {
+    run(async {
+        let journal = Journal::default();
+        let (noted, told) = (journal.clone(), journal.clone());
         let handler = move |_| {
             let journal = noted.clone();
             async move {
@@ -156,12 +204,20 @@ fn a_broken_connection_drops_the_request_in_its_flow() {
                 text("never")
             }
         };
-        let server = start(handler, |server| server).await;
-        let mut client = Client::connect(server.address).await;
-        client.send(&get("/")).await;
-        journal.expect(&["begun: Some(1)"]).await;
-        drop(client);
-        journal.expect(&["drop of future: Some(1)"]).await;
+        let server = start(handler, |server| {
+            server.on_failure(move |failure| told.note(&format!("{failure:?}")))
+        })
+        .await;
+        // With and without a body, one after the other.
+        let post = post("/", "body");
+        for (number, request) in [(1, &get("/")), (2, &post)] {
+            let mut client = Client::connect(server.address).await;
+            client.send(request).await;
+            journal.expect(&[&format!("begun: Some({number})")]).await;
+            drop(client);
+            let dropped = format!("drop of future: Some({number})");
+            journal.expect(&["Disconnected: None", &dropped]).await;
+        }
     });
 }
 
@@ -233,9 +289,9 @@ fn hooks_see_one_resource_per_request() {
     });
     let mut expected = Vec::new();
     for request in [0, 1] {
-        // The call, the future, the body's only frame.
+        // The call with the future's only poll, the body's only frame.
         expected.push("init by socket Some(1)".to_owned());
-        for _ in 0..3 {
+        for _ in 0..2 {
             expected.extend([format!("before {request}"), format!("after {request}")]);
         }
         expected.push(format!("destroy {request}"));

@@ -6,8 +6,8 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use lunation_context::{
-    Activation, AsyncId, AsyncLocalStorage, AsyncResource, Frame, Resource, ResourceKind, bind,
-    execution_async_id, execution_async_resource, snapshot, trigger_async_id,
+    Activation, AsyncId, AsyncLocalStorage, AsyncResource, Frame, Resource, ResourceKind, Snapshot,
+    bind, execution_async_id, execution_async_resource, snapshot, trigger_async_id,
 };
 
 use crate::support::{Counted, OnDrop, YieldOnce, poll_once};
@@ -90,6 +90,38 @@ fn release_drops_the_captured_frame() {
     assert_eq!(drops.get(), 0);
     resource.release();
     assert_eq!(drops.get(), 1);
+}
+
+#[test]
+fn a_recycled_frame_is_empty_and_harms_no_capture() {
+    let drops = Rc::new(Cell::new(0));
+    let a = AsyncLocalStorage::new();
+    let flow = |frame| Activation::create_with(ResourceKind::Task, Location::caller(), None, frame);
+    let first = flow(Frame::empty());
+    first.run(|| a.enter_with(Counted::new(&drops)));
+    let blank = first.recycle();
+    assert_eq!((blank.is_empty(), first.has_frame(), drops.get()), (true, false, 1));
+
+    // Somebody has it, and goes on to read what it holds.
+    let second = flow(blank);
+    let captured = second.run(|| {
+        assert!(a.get_store().is_none());
+        a.enter_with(Counted::new(&drops));
+        Snapshot::capture()
+    });
+    let blank = second.recycle();
+    assert_eq!((blank.is_empty(), drops.get()), (true, 1));
+    let third = flow(blank);
+    third.run(|| {
+        a.enter_with(Counted::new(&drops));
+        // An entry of this flow hides the value.
+        std::mem::forget(a.enter(Counted::new(&drops)));
+    });
+    captured.run(|| assert!(a.get_store().is_some()));
+    assert!(third.recycle().is_empty());
+    assert_eq!(drops.get(), 3);
+    drop(captured);
+    assert_eq!(drops.get(), 4);
 }
 
 #[test]

@@ -20,7 +20,7 @@ impl<F: Family> Stream<F> {
     ///
     /// As [`read`](Self::read).
     pub fn poll_read_seen(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
         mut see: impl FnMut(&[u8]),
@@ -29,17 +29,19 @@ impl<F: Family> Stream<F> {
     }
 }
 
-impl<F: Family> Read for Stream<F> {
+/// By a shared reference too, as std's streams. Of several callers the last one is woken.
+impl<F: Family> Read for &Stream<F> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut buf: ReadBufCursor<'_>,
+        buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.wire.poll_receive(cx, |socket| receive_hyper(socket, &mut buf, |_| ()))
+        self.poll_read_seen(cx, buf, |_| ())
     }
 }
 
-impl<F: Family> Write for Stream<F> {
+/// By a shared reference too, as std's streams. Of several callers the last one is woken.
+impl<F: Family> Write for &Stream<F> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -69,13 +71,53 @@ impl<F: Family> Write for Stream<F> {
     }
 }
 
+impl<F: Family> Read for Stream<F> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut &*self).poll_read(cx, buf)
+    }
+}
+
+impl<F: Family> Write for Stream<F> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut &*self).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut &*self).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        (&self).is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut &*self).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut &*self).poll_shutdown(cx)
+    }
+}
+
 impl<F: Family, P: Deref<Target = Stream<F>>> Read for Reader<P> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut buf: ReadBufCursor<'_>,
+        buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream.wire.poll_receive(cx, |socket| receive_hyper(socket, &mut buf, |_| ()))
+        Pin::new(&mut &*self.stream).poll_read(cx, buf)
     }
 }
 
@@ -85,7 +127,7 @@ impl<F: Family, P: Deref<Target = Stream<F>>> Write for Writer<P> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream.wire.poll_write(cx, buf)
+        Pin::new(&mut &*self.stream).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -93,18 +135,18 @@ impl<F: Family, P: Deref<Target = Stream<F>>> Write for Writer<P> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream.wire.poll_write_vectored(cx, bufs)
+        Pin::new(&mut &*self.stream).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        (*self.stream).is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut &*self.stream).poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.stream.wire.end_writing())
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut &*self.stream).poll_shutdown(cx)
     }
 }

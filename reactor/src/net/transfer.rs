@@ -188,6 +188,7 @@ impl<F: Family> Wire<F> {
         self.io.poll_now(cx, Direction::Write, attempt)
     }
 
+    #[inline(always)]
     pub(super) fn poll_write_vectored(
         &self,
         cx: &mut Context<'_>,
@@ -223,6 +224,7 @@ impl<F: Family> Wire<F> {
 #[cfg(any(feature = "hyper", feature = "tokio-io"))]
 impl<F: Family> Wire<F> {
     /// Reads by `attempt`, one of those of `uninit`.
+    #[inline(always)]
     pub(super) fn poll_receive(
         &self,
         cx: &mut Context<'_>,

@@ -53,7 +53,8 @@ fn deep(id: fn() -> u64) -> u64 {
     std::hint::black_box(deeper as fn(fn() -> u64) -> u64)(id)
 }
 
-async fn answer_after(request: Request<Incoming>, id: fn() -> u64) -> Answer {
+async fn answer_after(request: Request<Incoming>, begin: impl Fn(), id: fn() -> u64) -> Answer {
+    begin();
     if request.method() == Method::DELETE {
         std::process::exit(0);
     }
@@ -74,37 +75,43 @@ pub fn lunation(listener: TcpListener) -> io::Result<()> {
 pub fn lunation_plain(listener: TcpListener) -> io::Result<()> {
     lunation::Runtime::new().block_on(async {
         let listener = lunation::net::TcpListener::from_std(listener)?;
-        let handler = service_fn(|request| answer_after(request, || 1));
+        let handler = service_fn(|request| answer_after(request, || (), || 1));
         lunation::http::serve(listener, handler).await
     })
 }
 
-/// The same with an id for each request in a store, which is read there.
+/// The same with an id for each request in a store, which the handler sets and which is read there.
 pub fn lunation_context(listener: TcpListener) -> io::Result<()> {
+    thread_local!(static IDS: Cell<u64> = const { Cell::new(0) });
+    let begin = || REQUEST.enter_with(IDS.replace(IDS.get() + 1));
+    let read = || REQUEST.with(|id| id.copied().unwrap_or_default());
     lunation::Runtime::new().block_on(async {
         let listener = lunation::net::TcpListener::from_std(listener)?;
-        let ids = Cell::new(0);
-        let read = || REQUEST.with(|id| id.copied().unwrap_or_default());
-        let handler = service_fn(move |request| answer_after(request, read));
-        lunation::http::serve(listener, handler)
-            .on_request(move |_| {
-                ids.set(ids.get() + 1);
-                REQUEST.enter_with(ids.get());
-            })
-            .await
+        let handler = service_fn(move |request| answer_after(request, begin, read));
+        lunation::http::serve(listener, handler).await
     })
 }
 
-/// hyper on lunation's sockets and timer alone, without `http::serve`.
+/// hyper on lunation's sockets and timer alone, without `http::serve`, with hyper's default time
+/// limit for heads.
 pub fn lunation_bare(listener: TcpListener) -> io::Result<()> {
+    let mut builder = http1::Builder::new();
+    builder.timer(lunation::hyper::Timer);
+    serve_on_lunation(listener, builder)
+}
+
+/// hyper on lunation as its builder is, which without a timer sets no time limits.
+pub fn lunation_untimed(listener: TcpListener) -> io::Result<()> {
+    serve_on_lunation(listener, http1::Builder::new())
+}
+
+fn serve_on_lunation(listener: TcpListener, builder: http1::Builder) -> io::Result<()> {
     lunation::Runtime::new().block_on(async {
         let listener = lunation::net::TcpListener::from_std(listener)?;
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let connection = http1::Builder::new()
-                .timer(lunation::hyper::Timer)
-                .serve_connection(stream, service_fn(answer));
+            let connection = builder.serve_connection(stream, service_fn(answer));
             lunation::spawn_detached(async move {
                 // A client that breaks off is no concern of the benchmark.
                 let _ = connection.await;
@@ -117,17 +124,15 @@ pub fn lunation_bare(listener: TcpListener) -> io::Result<()> {
 pub fn tokio(listener: TcpListener) -> io::Result<()> {
     let mut builder = http1::Builder::new();
     builder.timer(hyper_util::rt::TokioTimer::new());
-    serve_on_tokio(listener, &builder)
+    serve_on_tokio(listener, builder)
 }
 
-/// hyper on tokio without any time limit.
+/// hyper on tokio as its builder is.
 pub fn tokio_untimed(listener: TcpListener) -> io::Result<()> {
-    let mut builder = http1::Builder::new();
-    builder.header_read_timeout(None);
-    serve_on_tokio(listener, &builder)
+    serve_on_tokio(listener, http1::Builder::new())
 }
 
-fn serve_on_tokio(listener: TcpListener, builder: &http1::Builder) -> io::Result<()> {
+fn serve_on_tokio(listener: TcpListener, builder: http1::Builder) -> io::Result<()> {
     let local = ::tokio::task::LocalSet::new();
     local.block_on(&tokio_runtime(), async {
         let listener = ::tokio::net::TcpListener::from_std(listener)?;
@@ -145,6 +150,17 @@ fn serve_on_tokio(listener: TcpListener, builder: &http1::Builder) -> io::Result
 
 /// hyper on monoio, with hyper's default time limit for heads.
 pub fn monoio(listener: TcpListener) -> io::Result<()> {
+    let mut builder = http1::Builder::new();
+    builder.timer(monoio_compat::hyper::MonoioTimer);
+    serve_on_monoio(listener, builder)
+}
+
+/// hyper on monoio as its builder is.
+pub fn monoio_untimed(listener: TcpListener) -> io::Result<()> {
+    serve_on_monoio(listener, http1::Builder::new())
+}
+
+fn serve_on_monoio(listener: TcpListener, builder: http1::Builder) -> io::Result<()> {
     use ::monoio::io::IntoPollIo;
     let mut runtime = monoio_runtime();
     runtime.block_on(async {
@@ -153,9 +169,7 @@ pub fn monoio(listener: TcpListener) -> io::Result<()> {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             let stream = monoio_compat::hyper::MonoioIo::new(stream.into_poll_io()?);
-            let connection = http1::Builder::new()
-                .timer(monoio_compat::hyper::MonoioTimer)
-                .serve_connection(stream, service_fn(answer));
+            let connection = builder.serve_connection(stream, service_fn(answer));
             drop(::monoio::spawn(async move {
                 let _ = connection.await;
             }));

@@ -49,9 +49,11 @@ fn server(name: &str) -> Option<fn(TcpListener) -> io::Result<()>> {
         "http-plain" => http::lunation_plain,
         "http-context" => http::lunation_context,
         "http-bare" => http::lunation_bare,
+        "http-bare-untimed" => http::lunation_untimed,
         "http-tokio" => http::tokio,
         "http-tokio-untimed" => http::tokio_untimed,
         "http-monoio" => http::monoio,
+        "http-monoio-untimed" => http::monoio_untimed,
         _ => return None,
     })
 }
@@ -77,8 +79,12 @@ const HTTP: &[(&str, &str)] = &[
     ("lunation http::serve", "http-lunation"),
     ("hyper on lunation", "http-bare"),
     ("hyper on tokio", "http-tokio"),
-    ("tokio, no time limits", "http-tokio-untimed"),
     ("hyper on monoio", "http-monoio"),
+];
+const HTTP_UNTIMED: &[(&str, &str)] = &[
+    ("hyper on lunation", "http-bare-untimed"),
+    ("hyper on tokio", "http-tokio-untimed"),
+    ("hyper on monoio", "http-monoio-untimed"),
 ];
 const CONTEXT: &[(&str, &str)] = &[("without", "http-plain"), ("with", "http-context")];
 const IDLE: &[(&str, &str)] = &[
@@ -131,6 +137,11 @@ fn groups() -> Vec<Group> {
         Group {
             name: "HTTP/1.1, keep-alive",
             columns: HTTP,
+            rows: vec![http_row("GET", get()), http_row("POST 100 B", post())],
+        },
+        Group {
+            name: "HTTP/1.1, keep-alive, no time limits",
+            columns: HTTP_UNTIMED,
             rows: vec![http_row("GET", get()), http_row("POST 100 B", post())],
         },
         Group {
