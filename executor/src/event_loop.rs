@@ -6,7 +6,8 @@ use crate::gauge::Gauge;
 use crate::immediates::{Entry, Immediates};
 use crate::job::{Completable, Job, Timer};
 use crate::limits::{AGE_TURNS, PREFETCHED_LINES};
-use crate::task::queue::{Core, Message};
+use crate::task::inbox::Message;
+use crate::task::queue::Core;
 use crate::task::waker;
 use crate::timers::lists::Lists;
 use crate::timers::places::TimerKey;
@@ -134,12 +135,10 @@ impl EventLoop {
     #[cold]
     #[inline(never)]
     fn accept_remote(&self) {
-        let mut batch = self.core.inbox.len();
-        while batch > 0 && !self.core.budget.is_stopped() {
-            batch -= 1;
-            if let Some(message) = self.core.inbox.pop() {
-                self.accept(message);
-            }
+        self.core.inbox.take();
+        while !self.core.budget.is_stopped() {
+            let Some(message) = self.core.inbox.next() else { return };
+            self.accept(message);
         }
     }
 
