@@ -5,7 +5,7 @@ use crate::clock::{self, Clock, Millis};
 use crate::gauge::Gauge;
 use crate::immediates::{Entry, Immediates};
 use crate::job::{Completable, Job, Timer};
-use crate::limits::{AGE_TURNS, PREFETCHED_LINES};
+use crate::limits::{AGE_TURNS, LISTENING_LOOKS, LISTENING_SPINS, PREFETCHED_LINES};
 use crate::task::inbox::Message;
 use crate::task::queue::Core;
 use crate::task::waker;
@@ -20,6 +20,7 @@ use lunation_reactor::Reactor;
 use slab::Slab;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::hint;
 use std::io;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
@@ -71,6 +72,8 @@ pub(crate) struct EventLoop {
     pub(crate) waits: Ages,
     /// The turn in which that was noted last.
     pub(crate) noted: Cell<u64>,
+    /// Whether other threads have sent something since the loop listened last.
+    pub(crate) heard: Cell<bool>,
     pub(crate) gauge: Gauge,
     pub(crate) events: Rc<EventEmitter<RuntimeEvent>>,
 }
@@ -135,6 +138,7 @@ impl EventLoop {
     #[cold]
     #[inline(never)]
     fn accept_remote(&self) {
+        self.heard.set(true);
         self.core.inbox.take();
         while !self.core.budget.is_stopped() {
             let Some(message) = self.core.inbox.next() else { return };
@@ -296,12 +300,24 @@ impl EventLoop {
     }
 
     fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
-        let blocks = timeout != Some(Duration::ZERO) && self.core.inbox.prepare_sleep();
+        let blocks = timeout != Some(Duration::ZERO)
+            && !self.hears_more()
+            && self.core.inbox.prepare_sleep();
         let result = self.reactor.wait(if blocks { timeout } else { Some(Duration::ZERO) });
         if blocks {
             self.core.inbox.woke_up();
         }
         result
+    }
+
+    /// Listens for a moment, if other threads have sent something since the last time: more often
+    /// follows. To be called out of a sleep costs the sender a system call, and the loop another.
+    fn hears_more(&self) -> bool {
+        self.heard.take()
+            && (0..LISTENING_LOOKS).any(|_| {
+                (0..LISTENING_SPINS).for_each(|_| hint::spin_loop());
+                !self.core.inbox.is_empty()
+            })
     }
 
     /// Looks first; if nothing is ready, the clock jumps by what a real loop would have slept. It
