@@ -17,7 +17,7 @@ readonly EXCEPTIONS='
 @ context/src/key.rs$  the registry of storages: a key is taken or renewed once, the rest is cold
 @ reactor/src/release.rs$  slots that other threads release; a loop begins and ends
 ^(new|notifier|free_released) @ reactor/src/reactor.rs$  a loop begins; what others released, once a turn
-^close @ executor/src/task/inbox.rs$  a loop ends
+^(replace|close) @ executor/src/task/inbox.rs$  around a sleep; a loop begins to run and ends
 ^(new|close) @ executor/src/task/queue.rs$  a loop begins and ends
 ^(new|build) @ executor/src/builder.rs$  a runtime begins
 ^turn @ executor/src/event_loop.rs$  std counts panics while one of an immediate is caught

@@ -85,7 +85,7 @@ mutant no-fence-when-closed inbox.rs 's/fence\(Ordering::Acquire\);//'
 mutant sleeper-not-called inbox.rs 's/Ok\(_\) if found == SLEEPING => return Pushed::WakeOwner,//'
 # A loop goes to sleep over a message.
 mutant sleep-over-message inbox.rs \
-    's/self\.replace_remote\(EMPTY, SLEEPING\)/{ self.head.0.swap(SLEEPING, Ordering::Relaxed); true }/'
+    's/self\.replace\(EMPTY, SLEEPING\)/{ self.head.0.swap(SLEEPING, Ordering::Relaxed); true }/'
 # The owner does not see what lies in an entry that it takes.
 mutant relaxed-push inbox.rs 's/Ordering::Release, Ordering::Relaxed/Ordering::Relaxed, Ordering::Relaxed/'
 mutant relaxed-take inbox.rs 's/swap\(EMPTY, Ordering::Acquire\)/swap(EMPTY, Ordering::Relaxed)/'

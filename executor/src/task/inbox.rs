@@ -128,8 +128,9 @@ unsafe fn link<'a>(entry: *mut ()) -> &'a InboxLink {
 }
 
 impl Inbox {
+    /// That of a loop which does not run yet: it sleeps.
     pub(crate) fn new() -> Inbox {
-        Inbox { head: Line(AtomicPtr::new(EMPTY)), taken: Cell::new(EMPTY) }
+        Inbox { head: Line(AtomicPtr::new(SLEEPING)), taken: Cell::new(EMPTY) }
     }
 
     /// Adds a message, on any thread. Without a reference of its own to the core a sender uses
@@ -215,19 +216,20 @@ impl Inbox {
         self.next()
     }
 
-    /// Announces that the owner is going to block. False if a message is there: do not.
+    /// Announces that the owner is going to block, or that the loop does not run any more. False if
+    /// a message is there: do not block.
     pub(crate) fn prepare_sleep(&self) -> bool {
-        self.taken.get().is_null() && self.replace_remote(EMPTY, SLEEPING)
+        self.taken.get().is_null() && self.replace(EMPTY, SLEEPING)
     }
 
     /// The owner is awake again. Somebody may have seen to that.
     pub(crate) fn woke_up(&self) {
-        self.replace_remote(SLEEPING, EMPTY);
+        self.replace(SLEEPING, EMPTY);
     }
 
     #[cold]
     #[inline(never)]
-    fn replace_remote(&self, old: *mut (), new: *mut ()) -> bool {
+    fn replace(&self, old: *mut (), new: *mut ()) -> bool {
         self.head.0.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 

@@ -452,6 +452,7 @@ impl Drop for CountDrop {
 fn loom_sleep() {
     explore(Some(3), || {
         let inbox = Arc::new(Inbox::new());
+        inbox.woke_up();
         let owner = thread::current();
         for key in 1..=2 {
             let (inbox, owner) = (inbox.clone(), owner.clone());
