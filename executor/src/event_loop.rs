@@ -382,7 +382,9 @@ impl EventLoop {
 
     /// Whether anything is left that keeps `run_to_idle` going.
     pub(crate) fn is_alive(&self) -> bool {
-        self.core.has_jobs()
+        // Before the inbox: whoever has let go of the loop may have sent something just before.
+        self.core.keep_alive.load(Ordering::Acquire) > 0
+            || self.core.has_jobs()
             || self.timers.borrow().refed() > 0
             || self.immediates.refed() > 0
             || !self.closers.borrow().is_empty()
@@ -391,7 +393,6 @@ impl EventLoop {
             || self.reactor.has_events()
             || self.reactor.has_waiting()
             || self.reactor.has_yielded()
-            || self.core.keep_alive.load(Ordering::Acquire) > 0
     }
 
     /// Whether nothing can run any more, not even what keeps no loop alive: unref'd timers,
