@@ -17,15 +17,14 @@ readonly EXCEPTIONS='
 @ context/src/key.rs$  the registry of storages: a key is taken or renewed once, the rest is cold
 @ reactor/src/release.rs$  slots that other threads release; a loop begins and ends
 ^(new|notifier|free_released) @ reactor/src/reactor.rs$  a loop begins; what others released, once a turn
-^(pop|prepare_sleep|close)<.* @ executor/src/task/inbox.rs$  messages; once before a turn blocks; the end
+^(replace|close) @ executor/src/task/inbox.rs$  around a sleep; a loop begins to run and ends
 ^(new|close) @ executor/src/task/queue.rs$  a loop begins and ends
 ^(new|build) @ executor/src/builder.rs$  a runtime begins
-^turn @ executor/src/event_loop.rs$  the inbox, once a turn
-discard_all @ executor/src/shutdown.rs$  a runtime ends
+^turn @ executor/src/event_loop.rs$  std counts panics while one of an immediate is caught
+discard_all @ executor/src/  a runtime ends
 ^symbol drop_(slow|in_place)<lunation_(reactor::reactor::Reactor|executor::(event_loop::EventLoop|task::queue::Core))[,>]  a loop ends
 ^symbol .*lunation_reactor::release::(Inbox|Released)  as for release.rs
 ^symbol drop_(slow|in_place)<lunation_reactor::(source::Slot|state::Parts)[,>]  a source ends: its handle shares its state
-^symbol (pop|push)<lunation_executor::task::queue::Message>$  as for inbox.rs
 ^symbol lunation_context::key::  as for key.rs
 '
 # As objdump prints them: `xchg %ax,%ax` is a nop, with parentheses it is memory.

@@ -7,7 +7,6 @@
 # Known to survive, and kept right by reading (rules 3 and 4 of executor/src/task/mod.rs):
 #   - Relaxed instead of AcqRel where a foreign reference is given back: what it orders is the
 #     freeing of plain memory, which loom does not watch;
-#   - Relaxed instead of Release where the inbox is pushed to: as above, for the message itself;
 #   - not pinning the core while a message is sent: the core is an `Arc` of std's.
 #
 # Usage: tests/mutants.sh [name of one mutant]
@@ -76,32 +75,44 @@ else
     exit 1
 fi
 
-# A message that is pushed while the inbox closes is left there by both.
-mutant no-closed-check inbox.rs 's/if self\.closed\.load\(Ordering::Relaxed\) \{/if false {/'
+# A message that finds the inbox closed is left there.
+mutant push-when-closed inbox.rs 's/while found != CLOSED \{/loop {/; s/(Err\(now\) => found = now,\s*\}\s*\})(\s*\/\/ After what the owner)/$1\n        #[allow(unreachable_code)]$2/'
+# What was sent before the inbox closes is left there.
+mutant no-last-look inbox.rs 's/self\.keep\((self\.head\.0\.swap\(CLOSED, Ordering::AcqRel\))\)/$1/'
+# A sender that finds the inbox closed does not know the merged counts.
+mutant no-fence-when-closed inbox.rs 's/fence\(Ordering::Acquire\);//'
+# Nobody calls a loop that sleeps.
+mutant sleeper-not-called inbox.rs 's/Ok\(_\) if found == SLEEPING => return Pushed::WakeOwner,//'
+# A loop goes to sleep over a message.
+mutant sleep-over-message inbox.rs \
+    's/self\.replace\(EMPTY, SLEEPING\)/{ self.head.0.swap(SLEEPING, Ordering::Relaxed); true }/'
+# The owner does not see what lies in an entry that it takes.
+mutant relaxed-push inbox.rs 's/Ordering::Release, Ordering::Relaxed/Ordering::Relaxed, Ordering::Relaxed/'
+mutant relaxed-take inbox.rs 's/swap\(EMPTY, Ordering::Acquire\)/swap(EMPTY, Ordering::Relaxed)/'
 # The owner's last reference is taken for the last of all.
 mutant free-with-foreign life.rs \
-    's/if local == 1 && self\.shared\.load\(Ordering::Acquire\) \/ ONE == 0/if local == 1/'
+    's/(if self\.local\.get\(\) == 1) && self\.shared\.load\(Ordering::Acquire\) == 0/$1/'
 # A foreign drop takes what is counted in `local` from the foreign count.
 mutant drop-below-zero life.rs \
     's/(fn drop_remote.*?)if shared \/ ONE == 0 \{\s*return RemoteDropped::SendDrop;\s*\}\s*let next = shared - ONE;/$1let next = shared.wrapping_sub(ONE);/s'
 # A wake that finds another under way only looks.
 mutant coalesced-load life.rs \
-    's/let next = if shared & NOTIFIED != 0 \{ shared \}/if shared & NOTIFIED != 0 { return false; }\n            let next = if shared & NOTIFIED != 0 { shared }/'
-# Closing and pushing do not see each other.
-mutant no-fence-at-close inbox.rs \
-    's/(fn close.*?)fence\(Ordering::SeqCst\);/$1/s'
-mutant no-fence-at-push inbox.rs \
-    's/(fn push.*?)fence\(Ordering::SeqCst\);/$1/s'
-# The receiver of a wake takes back the reference where the sender has counted it.
-mutant wake-drops-foreign waker.rs \
-    's/(life\.take_notification_remote\(\);\s*schedule\(task, core\);)/$1\n            let _ = life.drop_remote();\n            return;/'
-# Going to sleep and pushing do not see each other.
-mutant no-fence-at-sleep inbox.rs \
-    's/(fn prepare_sleep.*?)fence\(Ordering::SeqCst\);/$1/s'
+    's/(self\.shared\.fetch_or\(NOTIFIED)/if self.shared.load(Ordering::Relaxed) & NOTIFIED != 0 { return false; }\n        $1/'
+# A task is freed while a wake of it is under way.
+mutant free-under-wake-local life.rs \
+    's/(self\.local\.get\(\) == 1 && self\.shared\.load\(Ordering::Acquire\)) == 0/$1 \/ ONE == 0/'
+mutant free-under-wake-merge life.rs \
+    's/(fetch_or\(MERGED, Ordering::AcqRel\)) == 0/$1 \/ ONE == 0/'
+mutant free-under-wake-remote life.rs 's/Ok\(_\) if next == MERGED/Ok(_) if next | NOTIFIED == MERGED | NOTIFIED/'
+mutant free-under-wake-last life.rs \
+    's/(fetch_sub\(ONE, Ordering::AcqRel\)) == ONE \| MERGED/$1 \/ ONE == 1/'
+# Nobody frees a task of which a wake has the last reference.
+mutant wake-never-last life.rs \
+    's/(fetch_sub\(NOTIFIED, Ordering::AcqRel\)) == NOTIFIED \| MERGED/$1 == 0/'
 # The walk at the end of the runtime revives a cell whose `Free` is under way.
 mutant revive-at-end life.rs 's/\(shared \/ ONE > 0\)\.then_some/true.then_some/'
 # A wake is for ever taken for one under way.
-mutant notified-for-ever waker.rs 's/life\.take_notification_remote\(\);//'
+mutant notified-for-ever waker.rs 's/life\.take_notification_remote\(\)/false/'
 # The end of the runtime forgets the references counted in `local`.
 mutant no-merge-at-close queue.rs 's/\.merge_at_close_remote\(\)/.has_handle()/'
 # The end of the runtime merges what was merged before.

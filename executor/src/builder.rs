@@ -215,6 +215,7 @@ impl Builder {
             births: Ages::default(),
             waits: Ages::default(),
             noted: Cell::new(0),
+            heard: Cell::new(false),
             gauge: Gauge::default(),
             events: Rc::default(),
         };

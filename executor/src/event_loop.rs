@@ -5,8 +5,9 @@ use crate::clock::{self, Clock, Millis};
 use crate::gauge::Gauge;
 use crate::immediates::{Entry, Immediates};
 use crate::job::{Completable, Job, Timer};
-use crate::limits::{AGE_TURNS, PREFETCHED_LINES};
-use crate::task::queue::{Core, Message};
+use crate::limits::{AGE_TURNS, LISTENING_LOOKS, LISTENING_SPINS, PREFETCHED_LINES};
+use crate::task::inbox::Message;
+use crate::task::queue::Core;
 use crate::task::waker;
 use crate::timers::lists::Lists;
 use crate::timers::places::TimerKey;
@@ -19,6 +20,7 @@ use lunation_reactor::Reactor;
 use slab::Slab;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::hint;
 use std::io;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
@@ -70,6 +72,8 @@ pub(crate) struct EventLoop {
     pub(crate) waits: Ages,
     /// The turn in which that was noted last.
     pub(crate) noted: Cell<u64>,
+    /// Whether other threads have sent something since the loop listened last.
+    pub(crate) heard: Cell<bool>,
     pub(crate) gauge: Gauge,
     pub(crate) events: Rc<EventEmitter<RuntimeEvent>>,
 }
@@ -144,12 +148,11 @@ impl EventLoop {
     #[cold]
     #[inline(never)]
     fn accept_remote(&self) {
-        let mut batch = self.core.inbox.len();
-        while batch > 0 && !self.core.budget.is_stopped() {
-            batch -= 1;
-            if let Some(message) = self.core.inbox.pop() {
-                self.accept(message);
-            }
+        self.heard.set(true);
+        self.core.inbox.take();
+        while !self.core.budget.is_stopped() {
+            let Some(message) = self.core.inbox.next() else { return };
+            self.accept(message);
         }
     }
 
@@ -313,12 +316,24 @@ impl EventLoop {
     }
 
     fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
-        let blocks = timeout != Some(Duration::ZERO) && self.core.inbox.prepare_sleep();
+        let blocks = timeout != Some(Duration::ZERO)
+            && !self.hears_more()
+            && self.core.inbox.prepare_sleep();
         let result = self.reactor.wait(if blocks { timeout } else { Some(Duration::ZERO) });
         if blocks {
             self.core.inbox.woke_up();
         }
         result
+    }
+
+    /// Listens for a moment, if other threads have sent something since the last time: more often
+    /// follows. To be called out of a sleep costs the sender a system call, and the loop another.
+    fn hears_more(&self) -> bool {
+        self.heard.take()
+            && (0..LISTENING_LOOKS).any(|_| {
+                (0..LISTENING_SPINS).for_each(|_| hint::spin_loop());
+                !self.core.inbox.is_empty()
+            })
     }
 
     /// Looks first; if nothing is ready, the clock jumps by what a real loop would have slept. It
@@ -384,7 +399,9 @@ impl EventLoop {
 
     /// Whether anything is left that keeps `run_to_idle` going.
     pub(crate) fn is_alive(&self) -> bool {
-        self.core.has_jobs()
+        // Before the inbox: whoever has let go of the loop may have sent something just before.
+        self.core.keep_alive.load(Ordering::Acquire) > 0
+            || self.core.has_jobs()
             || self.timers.borrow().refed() > 0
             || self.immediates.refed() > 0
             || !self.closers.borrow().is_empty()
@@ -393,7 +410,6 @@ impl EventLoop {
             || self.reactor.has_events()
             || self.reactor.has_waiting()
             || self.reactor.has_yielded()
-            || self.core.keep_alive.load(Ordering::Acquire) > 0
     }
 
     /// Whether nothing can run any more, not even what keeps no loop alive: unref'd timers,

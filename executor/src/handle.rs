@@ -1,7 +1,8 @@
 //! Reaching a loop from elsewhere.
 
 use crate::current;
-use crate::task::queue::{Core, Message};
+use crate::task::inbox::Message;
+use crate::task::queue::Core;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;

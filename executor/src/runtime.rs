@@ -11,6 +11,7 @@ use crate::insight::{active_resources, all_resources};
 use crate::metrics::Metrics;
 use crate::task::JoinError;
 use crate::task::cell::{self, Main};
+use crate::task::queue::Core;
 use lunation_context::{Frame, ResourceKind, hooks, set_strict_guards};
 use std::cell::Cell;
 use std::fmt::{self, Write};
@@ -57,7 +58,7 @@ impl Runtime {
     /// and nothing is left that could wake it; and if the operating system's selector fails.
     #[track_caller]
     pub fn block_on<F: Future>(&self, main: F) -> F::Output {
-        let running = Running::begin();
+        let running = Running::begin(&self.event_loop.core);
         let entered = current::enter(&self.event_loop);
         let frame = Frame::capture();
         let core = &self.event_loop.core;
@@ -141,7 +142,7 @@ impl Runtime {
 
     #[track_caller]
     fn run<R>(&self, f: impl FnOnce(&EventLoop) -> R) -> R {
-        let running = Running::begin();
+        let running = Running::begin(&self.event_loop.core);
         let entered = current::enter(&self.event_loop);
         self.event_loop.core.budget.start();
         let result = f(&self.event_loop);
@@ -255,24 +256,30 @@ fn selector_failed(error: &io::Error) -> ! {
 }
 
 /// Marks the thread as running a loop.
-struct Running;
+struct Running<'a> {
+    core: &'a Core,
+}
 
-impl Running {
+impl Running<'_> {
     #[track_caller]
-    fn begin() -> Running {
+    fn begin(core: &Core) -> Running<'_> {
         assert!(
             !RUNNING.get(),
             "a lunation loop runs on this thread already: a loop cannot run inside of a task or \
              callback of another; use `spawn` or await the future instead"
         );
         RUNNING.set(true);
-        Running
+        core.inbox.woke_up();
+        Running { core }
     }
 }
 
-impl Drop for Running {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         RUNNING.set(false);
+        // A host may sleep in a selector of its own now: what arrives makes the descriptor
+        // readable, and what has arrived already is for `next_deadline` to say.
+        self.core.inbox.prepare_sleep();
     }
 }
 

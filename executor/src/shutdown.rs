@@ -4,7 +4,7 @@ use crate::event_loop::{EventLoop, RuntimeEvent};
 use crate::immediates::Entry;
 use crate::job::Timer;
 use crate::task::cell;
-use crate::task::queue::Message;
+use crate::task::inbox::Message;
 use crate::task::waker;
 use lunation_context::hooks;
 

@@ -7,12 +7,12 @@
 pub(crate) use std::{
     alloc::{alloc, dealloc},
     cell::Cell,
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence},
+    sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering, fence},
 };
 
 #[cfg(loom)]
 pub(crate) use loom::{
     alloc::{alloc, dealloc},
     cell::Cell,
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering, fence},
+    sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering, fence},
 };

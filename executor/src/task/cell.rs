@@ -5,7 +5,7 @@
 
 use crate::channels;
 use crate::task::error::{JoinError, Payload};
-use crate::task::header::{Header, Owner, TaskHeader, TaskOps, VTable};
+use crate::task::header::{Header, InboxLink, Owner, TaskHeader, TaskOps, VTable};
 use crate::task::life::{Begin, Life, Outcome};
 use crate::task::pool::Home;
 use crate::task::queue::Core;
@@ -20,7 +20,7 @@ use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, needs_drop, offset_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
 type Output<F> = Result<<F as Future>::Output, JoinError>;
@@ -66,6 +66,7 @@ impl<F: Future> TaskCell<F> {
             header: Header { activation: activation(), vtable, next: Cell::new(None) },
             owner: core.identity,
             life: Life::new(2, true),
+            inbox_link: InboxLink::new(ptr::null_mut()),
             joiner: Cell::new(None),
             links: core.cells.links_after(last),
         };

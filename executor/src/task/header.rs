@@ -1,6 +1,7 @@
 //! The headers at offset 0 of every queued cell, and the erased operations behind them.
 #![allow(unsafe_code, reason = "raw cells; see the unsafe fence in ARCHITECTURE.md")]
 
+use crate::sync;
 use crate::task::error::{JoinError, Payload};
 use crate::task::life::{Life, Outcome};
 use crate::task::pool::Home;
@@ -62,11 +63,16 @@ pub(crate) struct TaskHeader {
     pub(crate) header: Header,
     pub(crate) owner: Owner,
     pub(crate) life: Life,
+    /// In the inbox: the entry below. Written by whoever has set NOTIFIED (rule 10).
+    pub(crate) inbox_link: InboxLink,
     /// Whoever awaits the `JoinHandle`.
     pub(crate) joiner: Cell<Option<Waker>>,
     /// Its place in the list of all cells of the loop.
     pub(crate) links: Links,
 }
+
+/// A link of the stack that an inbox is.
+pub(crate) type InboxLink = sync::Cell<*mut ()>;
 
 /// A place in a ring: the neighbours on both sides.
 #[derive(Debug)]
@@ -78,7 +84,7 @@ pub(crate) struct Links {
 // An idle task is to fit 128 bytes with malloc's eight and a stage of one word: the layout is part
 // of the design.
 #[cfg(all(target_pointer_width = "64", not(loom)))]
-const _: () = assert!(size_of::<Header>() == 56 && size_of::<TaskHeader>() == 104);
+const _: () = assert!(size_of::<Header>() == 56 && size_of::<TaskHeader>() == 112);
 
 impl TaskHeader {
     /// The counts and the state, without a reference to what is the owner's (rule 4).
@@ -99,6 +105,16 @@ impl TaskHeader {
     pub(crate) unsafe fn owner(task: NonNull<TaskHeader>) -> Owner {
         // SAFETY: the cell is there, by the contract; `owner` is never written again.
         unsafe { (*task.as_ptr()).owner }
+    }
+
+    /// Its link in the inbox, likewise.
+    ///
+    /// # Safety
+    /// The cell is not freed while the result is used.
+    #[inline]
+    pub(crate) unsafe fn inbox_link<'a>(task: NonNull<TaskHeader>) -> &'a InboxLink {
+        // SAFETY: the cell is there, by the contract.
+        unsafe { &(*task.as_ptr()).inbox_link }
     }
 
     /// The task whose place in the list this is.

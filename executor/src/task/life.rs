@@ -6,7 +6,7 @@
 use crate::limits::MAX_REFERENCES;
 use crate::sync::{AtomicU8, AtomicU32, Cell, Ordering};
 
-/// In `shared`: a `Wake` message of this task is under way (rule 4).
+/// In `shared`: a `Wake` message of this task is under way, and this is its reference (rule 4).
 const NOTIFIED: u32 = 1;
 /// In `shared`: `local` is zero for ever, `shared` alone counts (rules 3 and 6).
 const MERGED: u32 = 2;
@@ -167,7 +167,7 @@ impl Life {
             return Dropped::Alive;
         }
         // No foreign reference, so this was the only one: nobody is left to race with.
-        if self.local.get() == 1 && self.shared.load(Ordering::Acquire) / ONE == 0 {
+        if self.local.get() == 1 && self.shared.load(Ordering::Acquire) == 0 {
             return Dropped::Last;
         }
         Dropped::Undecided
@@ -179,9 +179,9 @@ impl Life {
     #[inline(never)]
     pub(crate) fn drop_local_remote(&self) -> bool {
         if self.local.replace(0) == 1 {
-            self.shared.fetch_or(MERGED, Ordering::AcqRel) / ONE == 0
+            self.shared.fetch_or(MERGED, Ordering::AcqRel) == 0
         } else {
-            self.shared.fetch_sub(ONE, Ordering::AcqRel) / ONE == 1
+            self.shared.fetch_sub(ONE, Ordering::AcqRel) == ONE | MERGED
         }
     }
 
@@ -195,11 +195,13 @@ impl Life {
         }
     }
 
-    /// Rule 4: a `Wake` message has arrived; wakes from now on need a new one.
+    /// Gives back the reference of a `Wake` message that has arrived; wakes from now on need a new
+    /// one. True if it was the last reference.
     #[cold]
     #[inline(never)]
-    pub(crate) fn take_notification_remote(&self) {
-        self.shared.fetch_and(!NOTIFIED, Ordering::AcqRel);
+    pub(crate) fn take_notification_remote(&self) -> bool {
+        // The bit is set: to subtract it takes one instruction.
+        self.shared.fetch_sub(NOTIFIED, Ordering::AcqRel) == NOTIFIED | MERGED
     }
 
     // ---- references, any thread (rule 4) ----
@@ -230,32 +232,20 @@ impl Life {
                 Ordering::AcqRel,
                 Ordering::Relaxed,
             ) {
-                Ok(_) if next / ONE == 0 && next & MERGED != 0 => return RemoteDropped::SendFree,
+                Ok(_) if next == MERGED => return RemoteDropped::SendFree,
                 Ok(_) => return RemoteDropped::Alive,
                 Err(now) => shared = now,
             }
         }
     }
 
-    /// True if a `Wake` message, which then carries a new reference, must be sent.
-    #[cold]
-    #[inline(never)]
+    /// True if a `Wake` message must be sent, with the reference that NOTIFIED now is.
+    ///
+    /// Already notified: still a read-modify-write, so that what this thread wrote before the wake
+    /// is visible to the poll that the earlier message causes.
+    #[inline]
     pub(crate) fn notify_remote(&self) -> bool {
-        let mut shared = self.shared.load(Ordering::Relaxed);
-        loop {
-            // Already notified: still a read-modify-write, so that what this thread wrote before
-            // the wake is visible to the poll that the earlier message causes.
-            let next = if shared & NOTIFIED != 0 { shared } else { (shared | NOTIFIED) + ONE };
-            match self.shared.compare_exchange_weak(
-                shared,
-                next,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return next != shared,
-                Err(now) => shared = now,
-            }
-        }
+        self.shared.fetch_or(NOTIFIED, Ordering::AcqRel) & NOTIFIED == 0
     }
 
     // ---- state: written by the owner alone with plain stores (rule 8) ----

@@ -6,7 +6,7 @@ use crate::task::budget::Budget;
 use crate::task::cells::Cells;
 use crate::task::failures::Failures;
 use crate::task::header::{Header, Owner, TaskHeader};
-use crate::task::inbox::{Inbox, Pushed};
+use crate::task::inbox::{Inbox, Message, Pushed, TaskMessage, Verb};
 use crate::task::life::RemoteDropped;
 use crate::task::pool::{self, Pool};
 use crate::unhandled::{Failing, Origin};
@@ -142,45 +142,12 @@ impl Queue {
     }
 }
 
-/// What a message about a task asks for. Each carries one reference; `Free` the right to free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verb {
-    Wake,
-    Drop,
-    Free,
-    /// The `JoinHandle` was dropped elsewhere.
-    Detach,
-    Abort,
-}
-
-/// A message about a task.
-#[derive(Debug)]
-pub(crate) struct TaskMessage {
-    pub(crate) verb: Verb,
-    pub(crate) task: NonNull<TaskHeader>,
-}
-
-// SAFETY: the reference that travels with the message keeps the cell alive, and a receiver on
-// another thread than the owner's uses nothing of it but `life` and `owner` (rule 4).
-unsafe impl Send for TaskMessage {}
-
-/// What other threads send to a loop.
-pub(crate) enum Message {
-    Task(TaskMessage),
-    /// `Handle::post`.
-    Post(Box<dyn FnOnce() + Send>),
-    /// A `Completer` has finished: the key of its completion, and the value unless it was dropped.
-    Done(u64, Option<Box<dyn Any + Send>>),
-    /// Nothing but a reason to look again.
-    Nudge,
-}
-
 /// The core of a loop. Its address is the loop's identity.
 pub(crate) struct Core {
     /// That address, as the `Arc` knows it: counts are changed, and the core is freed through it.
     pub(crate) identity: Owner,
     // For any thread.
-    pub(crate) inbox: Inbox<Message>,
+    pub(crate) inbox: Inbox,
     pub(crate) notifier: Notifier,
     pub(crate) keep_alive: AtomicUsize,
     // For the owner thread.
@@ -198,10 +165,11 @@ pub(crate) struct Core {
     pub(crate) cancelling: Cell<bool>,
 }
 
-// SAFETY: `inbox`, `notifier` and `keep_alive` are Sync by themselves. All other fields are
-// touched on the owner thread only: by whoever is inside the loop (CORE), and by the runtime,
-// which is not Send. When the last `Arc` is dropped elsewhere, after the runtime has closed the
-// core, they are empty: `close` takes out everything that has thread affinity.
+// SAFETY: `notifier` and `keep_alive` are Sync by themselves, and so is the senders' side of
+// `inbox`. Its owner's side and all other fields are touched on the owner thread only: by whoever
+// is inside the loop (CORE), and by the runtime, which is not Send. When the last `Arc` is dropped
+// elsewhere, after the runtime has closed the core, they are empty: `close` takes out everything
+// that has thread affinity.
 unsafe impl Sync for Core {}
 // SAFETY: as above.
 unsafe impl Send for Core {}
@@ -262,7 +230,8 @@ impl Core {
         match self.inbox.push(message) {
             Pushed::Quiet => {}
             Pushed::WakeOwner => self.notifier.notify(),
-            Pushed::Closed => self.dispose_inbox_remote(),
+            // SAFETY: it is closed.
+            Pushed::Closed(message) => unsafe { dispose_remote(message) },
         }
     }
 
@@ -402,38 +371,34 @@ impl Core {
             unsafe { TaskHeader::life(cell) }.merge_at_close_remote();
         }
         self.inbox.close();
-        if !self.inbox.is_empty() {
-            self.dispose_inbox_remote();
-        }
-    }
-
-    /// After the end: disposes of what is in the inbox, on any thread.
-    #[cold]
-    #[inline(never)]
-    fn dispose_inbox_remote(&self) {
-        while let Some(message) = self.inbox.pop() {
-            if let Message::Task(TaskMessage { verb, task }) = message {
-                // SAFETY: the message carries a reference, or the right to free.
-                unsafe { dispose_remote(verb, task) };
-            }
+        while let Some(message) = self.inbox.next() {
+            // SAFETY: just closed.
+            unsafe { dispose_remote(message) };
         }
     }
 }
 
-/// Gives back the reference of a message after the end of the runtime.
+/// Disposes of a message after the end of the runtime, on any thread: gives back its reference.
 ///
 /// # Safety
-/// The core of the task is closed, and the caller owns what the message carries.
+/// The inbox is closed.
 #[cold]
 #[inline(never)]
-unsafe fn dispose_remote(verb: Verb, task: NonNull<TaskHeader>) {
-    if verb != Verb::Free {
-        // SAFETY: the message's reference keeps the cell alive up to this call.
-        match unsafe { TaskHeader::life(task) }.drop_remote() {
-            RemoteDropped::SendFree => {}
-            RemoteDropped::Alive => return,
+unsafe fn dispose_remote(message: Message) {
+    let Message::Task(TaskMessage { verb, task }) = message else { return };
+    // SAFETY: the message's reference, or its right to free, keeps the cell alive up to this call.
+    let life = unsafe { TaskHeader::life(task) };
+    let is_last = match verb {
+        Verb::Free => true,
+        Verb::Wake => life.take_notification_remote(),
+        Verb::Drop | Verb::Detach | Verb::Abort => match life.drop_remote() {
+            RemoteDropped::SendFree => true,
+            RemoteDropped::Alive => false,
             RemoteDropped::SendDrop => unreachable!("after the end all references are in shared"),
-        }
+        },
+    };
+    if !is_last {
+        return;
     }
     // SAFETY: nobody holds a reference any more, so it is ours alone.
     let owner = unsafe { TaskHeader::owner(task) };

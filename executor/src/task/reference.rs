@@ -3,7 +3,8 @@
 
 use crate::task::error::{JoinError, Payload};
 use crate::task::header::TaskHeader;
-use crate::task::queue::{Core, Verb};
+use crate::task::inbox::Verb;
+use crate::task::queue::Core;
 use crate::task::waker;
 use lunation_context::AsyncId;
 use std::marker::PhantomData;
@@ -186,7 +187,7 @@ impl<T> Drop for JoinRef<T> {
             // twice.
             Some(core) => unsafe { waker::detach_local(task, core) },
             // SAFETY: as above; the message carries it.
-            None => unsafe { waker::send_remote(Verb::Detach, task) },
+            None => unsafe { waker::send_last_remote(Verb::Detach, task) },
         }
     }
 }

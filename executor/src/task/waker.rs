@@ -4,9 +4,10 @@
 #![allow(unsafe_code, reason = "the RawWaker contract; see the unsafe fence in ARCHITECTURE.md")]
 
 use crate::task::header::TaskHeader;
+use crate::task::inbox::{Message, TaskMessage, Verb};
 use crate::task::life::{Dropped, Outcome, RemoteDropped, Schedule};
 use crate::task::pool::Home;
-use crate::task::queue::{Core, Message, TaskMessage, Verb};
+use crate::task::queue::Core;
 use lunation_context::Activation;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
@@ -181,10 +182,24 @@ unsafe fn drop_and_free(task: NonNull<TaskHeader>, core: &Core, home: &'static H
 /// Sends a message about a task.
 ///
 /// # Safety
-/// The caller owns the reference (or right) that the message carries.
+/// The caller passes the reference that the message carries, and holds another one.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn send_remote(verb: Verb, task: NonNull<TaskHeader>) {
+    // SAFETY: alive by the caller's reference.
+    let owner = unsafe { TaskHeader::owner(task) };
+    // SAFETY: as above: the cell keeps the core, also when the message has arrived.
+    let core = unsafe { owner.core() };
+    core.send_remote(Message::Task(TaskMessage { verb, task }));
+}
+
+/// [`send_remote`] for a caller without a reference of its own.
+///
+/// # Safety
+/// The caller passes the reference (or right) that the message carries.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn send_last_remote(verb: Verb, task: NonNull<TaskHeader>) {
     // SAFETY: alive by the reference that the message carries.
     let owner = unsafe { TaskHeader::owner(task) };
     // SAFETY: as above. The clone keeps the core beyond the push, after which the receiver may
@@ -204,9 +219,9 @@ pub(crate) unsafe fn drop_remote(task: NonNull<TaskHeader>) {
     match unsafe { TaskHeader::life(task) }.drop_remote() {
         RemoteDropped::Alive => {}
         // SAFETY: ours was the last reference, so the right to free is ours to send.
-        RemoteDropped::SendFree => unsafe { send_remote(Verb::Free, task) },
+        RemoteDropped::SendFree => unsafe { send_last_remote(Verb::Free, task) },
         // SAFETY: the reference was not given back: the message carries it.
-        RemoteDropped::SendDrop => unsafe { send_remote(Verb::Drop, task) },
+        RemoteDropped::SendDrop => unsafe { send_last_remote(Verb::Drop, task) },
     }
 }
 
@@ -215,7 +230,7 @@ pub(crate) unsafe fn drop_remote(task: NonNull<TaskHeader>) {
 fn wake_remote(task: NonNull<TaskHeader>) {
     // SAFETY: the waker that calls us holds a reference.
     if unsafe { TaskHeader::life(task) }.notify_remote() {
-        // SAFETY: `notify_remote` has added the reference that the message carries.
+        // SAFETY: `notify_remote` has made the reference that the message carries.
         unsafe { send_remote(Verb::Wake, task) };
     }
 }
@@ -328,10 +343,12 @@ pub(crate) fn accept(message: TaskMessage, core: &Core) {
     let header = unsafe { task.as_ref() };
     let life = &header.life;
     match verb {
-        Verb::Wake => {
-            life.take_notification_remote();
-            schedule(task, core);
+        // Before the poll: it must not miss what happens before a wake that finds no message.
+        Verb::Wake if life.take_notification_remote() => {
+            // SAFETY: that was the last reference.
+            return unsafe { free(task, core, &header.header.vtable.home) };
         }
+        Verb::Wake => return schedule(task, core),
         Verb::Abort => abort_local(task, core),
         // SAFETY: the message carries the reference of the `JoinHandle`.
         Verb::Detach => return unsafe { detach_local(task, core) },

@@ -2,7 +2,7 @@
 
 use lunation_context::ResourceKind;
 use lunation_executor::{
-    Completion, Handle, JoinError, JoinHandle, Runtime, immediate, microtask, spawn, time,
+    Completion, Handle, JoinError, JoinHandle, Runtime, Turn, immediate, microtask, spawn, time,
 };
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
@@ -348,4 +348,48 @@ fn wakers_are_used_in_destructors_of_thread_locals() {
     })
     .join()
     .unwrap();
+}
+
+/// A host may sleep in a selector of its own at any time that the loop does not run.
+#[test]
+#[cfg(unix)]
+fn the_descriptor_tells_a_host_of_posts_and_wakes() {
+    use mio::unix::SourceFd;
+
+    let runtime = Runtime::new();
+    let is_readable = || {
+        let mut host = mio::Poll::new().expect("a selector");
+        let fd = runtime.as_raw_fd();
+        let interest = mio::Interest::READABLE;
+        host.registry().register(&mut SourceFd(&fd), mio::Token(0), interest).expect("a source");
+        let mut events = mio::Events::with_capacity(1);
+        host.poll(&mut events, Some(Duration::ZERO)).expect("a look");
+        !events.is_empty()
+    };
+    let (handle, ran) = (runtime.handle(), Arc::new(AtomicU32::new(0)));
+    let post = || {
+        let (handle, ran) = (handle.clone(), ran.clone());
+        let send = move || {
+            handle.post(move || {
+                ran.fetch_add(1, Ordering::Relaxed);
+            });
+        };
+        thread::spawn(send).join().expect("it is sent");
+    };
+    let turn = || runtime.turn(Turn::NoWait).expect("a turn");
+    post();
+    assert!(is_readable(), "before the first turn");
+    turn();
+    assert!(!is_readable());
+    runtime.block_on(async {});
+    post();
+    assert!(is_readable(), "after `block_on`");
+    turn();
+    assert_eq!(ran.load(Ordering::Relaxed), 2);
+    let (waker, polls) = waiting(&runtime, &Arc::default(), Token::new(&Arc::default()));
+    thread::spawn(move || waker.wake()).join().expect("the waking thread does not panic");
+    assert!(is_readable(), "after `run_to_idle`");
+    turn();
+    assert!(!is_readable());
+    assert_eq!(polls.get(), 2);
 }

@@ -8,8 +8,8 @@
 
 use crate::handlers::Handlers;
 use crate::task::cell;
-use crate::task::inbox::{Inbox, Pushed};
-use crate::task::queue::{self, Core, Message};
+use crate::task::inbox::{Inbox, Message, Pushed};
+use crate::task::queue::{self, Core};
 use crate::task::reference::{JoinRef, TaskRef};
 use crate::task::waker;
 use crate::unhandled::UnhandledPanic;
@@ -379,6 +379,43 @@ fn loom_two_threads_and_close() {
     check_from(true, Some(2), model);
 }
 
+/// 10. The owner gives back its last reference while a wake is under way, which then has the last.
+#[test]
+fn loom_wake_is_last() {
+    check(None, |owner| {
+        let ([mine, other], polls) = owner.task(2);
+        // Outside of the loop: counted as foreign.
+        let theirs = other.clone();
+        owner.inside(|_| drop(other));
+        owner.thread(move || theirs.wake());
+        owner.inside(|core| {
+            mine.wake();
+            core.drain();
+        });
+        owner.join();
+        owner.turn();
+        assert_eq!(polls.get(), 2);
+    });
+}
+
+/// 10. As above, when `local` was merged before.
+#[test]
+fn loom_wake_is_last_after_merged() {
+    check(None, |owner| {
+        let ([mine], polls) = owner.task(2);
+        let (theirs, other) = (mine.clone(), mine.clone());
+        owner.inside(|core| {
+            mine.wake();
+            core.drain();
+        });
+        owner.thread(move || theirs.wake());
+        owner.inside(|_| drop(other));
+        owner.join();
+        owner.turn();
+        assert_eq!(polls.get(), 2);
+    });
+}
+
 /// Handles on a foreign thread: its messages against the task's own completion and the end.
 #[test]
 fn loom_handles() {
@@ -415,13 +452,14 @@ impl Drop for CountDrop {
 fn loom_sleep() {
     explore(Some(3), || {
         let inbox = Arc::new(Inbox::new());
+        inbox.woke_up();
         let owner = thread::current();
-        for message in 1..=2 {
+        for key in 1..=2 {
             let (inbox, owner) = (inbox.clone(), owner.clone());
-            thread::spawn(move || match inbox.push(message) {
+            thread::spawn(move || match inbox.push(Message::Done(key, None)) {
                 Pushed::WakeOwner => owner.unpark(),
                 Pushed::Quiet => {}
-                Pushed::Closed => panic!("nobody has closed it"),
+                Pushed::Closed(_) => panic!("nobody has closed it"),
             });
         }
         let mut sum = 0;
@@ -431,8 +469,8 @@ fn loom_sleep() {
                 thread::park();
                 inbox.woke_up();
             }
-            while let Some(message) = inbox.pop() {
-                sum += message;
+            while let Some(Message::Done(key, _)) = inbox.pop() {
+                sum += key;
             }
         }
     });
