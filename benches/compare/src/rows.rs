@@ -132,16 +132,17 @@ fn remote_rows() -> Vec<Row> {
 
 fn context_rows() -> Vec<Row> {
     use Against::{BestRust, Growth, One, Own};
-    let bare = "yield under no guard";
+    let (bare, unscoped) = ("yield under no guard", "yield under no scope");
     let tokio = |work: Work| [(Column::TokioSet, work)];
     let nested = |name| row(name).peers(tokio(locals)).script("turns_within");
-    let scoped = |name| nested(name).goal(Growth(Column::TokioSet, bare), 0.2);
+    let scoped = |name| nested(name).goal(Growth(Column::TokioSet, unscoped), 0.2);
     let run = |name| row(name).peers(tokio(run_tokio)).goal(One(Column::Node), 0.05);
     vec![
         nested(bare),
         nested("yield under 1 guard"),
         nested("yield under 4 guards"),
         nested("yield under 16 guards"),
+        nested(unscoped),
         scoped("yield under 1 scope"),
         scoped("yield under 4 scopes"),
         scoped("yield under 16 scopes"),
