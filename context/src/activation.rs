@@ -41,16 +41,10 @@ impl Activation {
         id: AsyncId,
         trigger: AsyncId,
         kind: ResourceKind,
-        silence: Silence,
         frame: Frame,
         site: &'static Location<'static>,
     ) -> Activation {
-        Activation {
-            id,
-            trigger,
-            flow: Flow::new(frame, kind.code() | silence.0),
-            origin: Origin::new(site),
-        }
+        Activation { id, trigger, flow: Flow::new(frame, kind.code()), origin: Origin::new(site) }
     }
 
     /// Keeps the kind's name, for which the activation has no room.
@@ -213,24 +207,15 @@ impl Activation {
         self.flow.mark() & (SILENT | TOP) != 0
     }
 
-    pub(crate) fn silence(&self) {
+    /// Marks it as one that emits no hook events: for `hooks::silence`.
+    pub(crate) fn mark_silent(&self) {
         self.flow.add_mark(SILENT);
     }
 
-    /// Whether the resources that it creates are silent as well.
-    #[inline]
-    pub(crate) fn silence_of_children(&self) -> Silence {
-        Silence(self.flow.mark() & SILENT)
+    /// Whether what it creates is silent as well.
+    pub(crate) fn silences(&self) -> bool {
+        self.flow.mark() & SILENT != 0
     }
-}
-
-/// SILENT or 0: whether a resource emits no hook events, in its place in a mark.
-#[derive(Clone, Copy)]
-pub(crate) struct Silence(u8);
-
-impl Silence {
-    /// It emits none, and neither does what it creates.
-    pub(crate) const TOTAL: Silence = Silence(SILENT);
 }
 
 impl fmt::Debug for Activation {

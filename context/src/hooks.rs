@@ -16,6 +16,7 @@ use std::rc::Rc;
 use crate::activation::Activation;
 pub use crate::callbacks::AsyncHooks;
 use crate::callbacks::{Created, Enabled, OTHER, Shared, TASK};
+use crate::current::with_current;
 use crate::id::AsyncId;
 use crate::info::ResourceRef;
 use crate::kind::ResourceKind;
@@ -28,6 +29,8 @@ const POLL_HOOKS: u8 = 2;
 const CHANNELS: u8 = 4;
 /// Bit of the mask: changes wait for the end of the outermost emission.
 const CHANGES: u8 = 8;
+/// Bit of the mask: a resource that emits nothing, nor what it creates, was on this thread once.
+const SILENCE: u8 = 16;
 
 struct Registry {
     /// Every emission borrows it for as long as it lasts, nested ones too. None finds it borrowed
@@ -64,10 +67,16 @@ pub fn observed() -> bool {
     MASK.get() & (HOOKS | POLL_HOOKS) != 0
 }
 
-/// Might anybody be told of the begin and the end of a resource, by hooks or by channels?
+/// Is there anything to do about the begin and the end of a resource, for hooks or for channels?
 #[inline]
 pub fn watched() -> bool {
-    MASK.get() & (HOOKS | CHANNELS) != 0
+    MASK.get() & (HOOKS | CHANNELS | SILENCE) != 0
+}
+
+/// Is there anything to do about a new resource: hooks to tell, or silence to inherit?
+#[inline]
+pub(crate) fn expecting() -> bool {
+    MASK.get() & (HOOKS | SILENCE) != 0
 }
 
 /// Is at least one hook enabled on this thread?
@@ -84,6 +93,12 @@ pub(crate) fn has_poll_hooks() -> bool {
 
 pub(crate) fn note_channel() {
     MASK.set(MASK.get() | CHANNELS);
+}
+
+/// Makes a resource emit no events, for life; what it creates will ask it.
+pub(crate) fn silence(resource: &Activation) {
+    resource.mark_silent();
+    MASK.set(MASK.get() | SILENCE);
 }
 
 pub(crate) fn note_poll_hook() {
@@ -339,19 +354,25 @@ pub(crate) fn message_of(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
-/// Tells the hooks about a new resource, or silences it if a hook callback creates it.
+/// Tells the hooks about a resource that the running one creates, or silences it: if that is silent
+/// itself, or a hook callback is at it.
 #[cold]
 #[inline(never)]
 pub(crate) fn emit_init(created: &Activation) {
-    REGISTRY.with(|registry| {
-        if registry.is_emitting() {
-            created.silence();
-        } else if created.is_audible_task() {
-            registry.emit_init::<TASK>(created);
-        } else if !created.is_silent() {
-            registry.emit_init::<OTHER>(created);
-        }
-    });
+    if MASK.get() & SILENCE != 0 && with_current(Activation::silences) {
+        return silence(created);
+    }
+    if enabled() {
+        REGISTRY.with(|registry| {
+            if registry.is_emitting() {
+                silence(created);
+            } else if created.is_audible_task() {
+                registry.emit_init::<TASK>(created);
+            } else if !created.is_silent() {
+                registry.emit_init::<OTHER>(created);
+            }
+        });
+    }
 }
 
 /// `before`, for an activation that is current.

@@ -3,9 +3,10 @@
 use std::cell::Cell;
 use std::panic::Location;
 
-use crate::activation::{Activation, Silence};
+use crate::activation::Activation;
 use crate::current::with_current;
 use crate::frame::Frame;
+use crate::hooks;
 use crate::id::AsyncId;
 use crate::info::ResourceRef;
 use crate::kind::ResourceKind;
@@ -150,8 +151,8 @@ impl RemoteCall {
     /// running resource stays on this thread.
     pub fn run<R>(self, f: impl FnOnce() -> R) -> R {
         let RemoteCall { id, trigger, kind, site, stores } = self;
-        let call =
-            Activation::assemble(id, trigger, kind, Silence::TOTAL, stores.into_frame(), site);
+        let call = Activation::assemble(id, trigger, kind, stores.into_frame(), site);
+        hooks::silence(&call);
         if let ResourceKind::User(_) = kind {
             call.describe_as(kind);
         }

@@ -29,7 +29,8 @@ impl Activation {
         frame: Frame,
     ) -> Activation {
         let created = Activation::prepare_with(kind, site, trigger, frame);
-        if hooks::enabled() { announced(created) } else { created }
+        created.announce();
+        created
     }
 
     /// [`create`](Self::create) without the hooks: [`announce`](Self::announce) must follow, when
@@ -47,17 +48,16 @@ impl Activation {
         trigger: Option<AsyncId>,
         frame: Frame,
     ) -> Activation {
-        let (execution, silence) =
-            with_current(|creator| (creator.id(), creator.silence_of_children()));
+        let execution = with_current(Activation::id);
         let trigger = trigger.unwrap_or(execution);
-        let created = Activation::assemble(next_async_id(), trigger, kind, silence, frame, site);
+        let created = Activation::assemble(next_async_id(), trigger, kind, frame, site);
         if let ResourceKind::User(_) = kind { described(created, kind) } else { created }
     }
 
     /// Runs the `init` hooks for a prepared resource.
     #[inline]
     pub fn announce(&self) {
-        if hooks::enabled() {
+        if hooks::expecting() {
             hooks::emit_init(self);
         }
     }
@@ -120,19 +120,12 @@ impl Activation {
     }
 }
 
-// The rare parts of a creation, by value so that the common one builds the result in place.
+// The rare part of a creation, by value so that the common one builds the result in place.
 
 #[cold]
 #[inline(never)]
 fn described(created: Activation, kind: ResourceKind) -> Activation {
     created.describe_as(kind);
-    created
-}
-
-#[cold]
-#[inline(never)]
-fn announced(created: Activation) -> Activation {
-    hooks::emit_init(&created);
     created
 }
 

@@ -267,9 +267,12 @@ fn resources_of_hook_callbacks_are_silent_for_life() {
     grandchild.run(|| ());
     let mut scope = pin!(silent.scope(YieldOnce::default()));
     assert!(poll_once(scope.as_mut()).is_pending());
-    hook.disable().enable();
+    hook.disable();
+    let unwatched = silent.run_in_async_scope(|| AsyncResource::new("UNWATCHED"));
+    hook.enable();
     silent.run_in_async_scope(|| ());
-    drop((silent, child, grandchild));
+    unwatched.run_in_async_scope(|| ());
+    drop((silent, child, grandchild, unwatched));
     hooks::flush_destroys();
     hook.disable();
     // Disabling cleared the queue; R's destroy was in it.
