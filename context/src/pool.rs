@@ -15,7 +15,7 @@ const CLASSES: usize = 16;
 /// A pooled block's alignment; what needs more is not pooled.
 const ALIGN: usize = 16;
 /// Free blocks kept per class, at most 2 MiB in the largest one.
-const KEPT_PER_CLASS: u32 = 4096;
+const KEPT_PER_CLASS: i32 = 4096;
 
 /// A free block holds the link to the next one.
 struct FreeBlock {
@@ -25,7 +25,7 @@ struct FreeBlock {
 struct Pool {
     heads: [Cell<*mut FreeBlock>; CLASSES],
     /// How many blocks may still be put into each list; 0 while there is no owner.
-    room: [Cell<u32>; CLASSES],
+    room: [Cell<i32>; CLASSES],
 }
 
 /// Gives the blocks back at thread exit. It is apart from the pool so that the pool itself has
@@ -84,16 +84,25 @@ const fn layout_of(class: usize) -> Layout {
 /// An uninitialised block of at least the size and alignment asked for.
 #[inline]
 pub(crate) fn allocate(home: Home) -> NonNull<u8> {
+    match reuse(home) {
+        Some(block) => block,
+        None => allocate_fresh(home.layout),
+    }
+}
+
+/// [`allocate`] from what was given back before, if there is any.
+#[inline]
+pub(crate) fn reuse(home: Home) -> Option<NonNull<u8>> {
     POOL.with(|pool| {
-        let Some(head) = pool.heads.get(home.class) else { return allocate_fresh(home.layout) };
-        let Some(block) = NonNull::new(head.get()) else { return allocate_fresh(home.layout) };
+        let head = pool.heads.get(home.class)?;
+        let block = NonNull::new(head.get())?;
         // SAFETY: a listed block is allocated, aligned to 16 and starts with a FreeBlock that
         // `release` wrote; nobody else refers to it.
         let next = unsafe { block.read().next };
         head.set(next);
         let room = &pool.room[home.class];
         room.set(room.get() + 1);
-        block.cast()
+        Some(block.cast())
     })
 }
 
@@ -113,27 +122,32 @@ fn allocate_fresh(layout: Layout) -> NonNull<u8> {
 #[inline]
 pub(crate) unsafe fn release(block: NonNull<u8>, home: Home) {
     POOL.with(|pool| {
-        match pool.room.get(home.class) {
-            // SAFETY: as the caller promises; the class is one of the lists.
-            Some(room) if room.get() != 0 => unsafe { keep(pool, block, home.class) },
-            // SAFETY: as the caller promises.
-            _ => unsafe { release_slowly(pool, block, home) },
+        // SAFETY: as the caller promises.
+        if home.class >= CLASSES || unsafe { !keep(pool, block, home.class) } {
+            // SAFETY: as the caller promises: it was not kept.
+            unsafe { release_slowly(pool, block, home) };
         }
     });
 }
 
-/// Puts a block on its list, which has room.
+/// Puts a block on its list if that has room.
 ///
 /// # Safety
 /// As [`release`], of a home with this class.
 #[inline]
-unsafe fn keep(pool: &Pool, block: NonNull<u8>, class: usize) {
+unsafe fn keep(pool: &Pool, block: NonNull<u8>, class: usize) -> bool {
     let (head, room) = (&pool.heads[class], &pool.room[class]);
+    // Taken first and given back if there is none: one instruction that counts and tests.
+    room.set(room.get() - 1);
+    if room.get() < 0 {
+        room.set(0);
+        return false;
+    }
     let block = block.cast::<FreeBlock>();
     // SAFETY: the block is ours now, at least 32 bytes long and aligned to 16.
     unsafe { block.write(FreeBlock { next: head.get() }) };
     head.set(block.as_ptr());
-    room.set(room.get() - 1);
+    true
 }
 
 /// # Safety
@@ -141,17 +155,16 @@ unsafe fn keep(pool: &Pool, block: NonNull<u8>, class: usize) {
 #[cold]
 #[inline(never)]
 unsafe fn release_slowly(pool: &Pool, block: NonNull<u8>, home: Home) {
-    if home.class < CLASSES && make_room(pool, home.class) {
-        // SAFETY: as the caller promises.
-        unsafe { keep(pool, block, home.class) };
-    } else {
-        // SAFETY: every block of this home was allocated with its layout.
-        unsafe { alloc::dealloc(block.as_ptr(), home.layout) };
+    // SAFETY: as the caller promises.
+    if home.class < CLASSES && open(pool) && unsafe { keep(pool, block, home.class) } {
+        return;
     }
+    // SAFETY: every block of this home was allocated with its layout.
+    unsafe { alloc::dealloc(block.as_ptr(), home.layout) };
 }
 
-/// Opens the pool at its first use; false if the list is full or the thread is exiting.
-fn make_room(pool: &Pool, class: usize) -> bool {
+/// Opens the pool at its first use; false if it was open already, or the thread is exiting.
+fn open(pool: &Pool) -> bool {
     let opened = POOL_OWNER.try_with(|owner| {
         let known = owner.replace(Some(Owner));
         let first = known.is_none();
@@ -159,10 +172,11 @@ fn make_room(pool: &Pool, class: usize) -> bool {
         std::mem::forget(known);
         first
     });
-    if opened == Ok(true) {
+    let opened = opened == Ok(true);
+    if opened {
         pool.room.iter().for_each(|room| room.set(KEPT_PER_CLASS));
     }
-    pool.room[class].get() != 0
+    opened
 }
 
 impl Drop for Owner {

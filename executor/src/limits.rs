@@ -12,7 +12,7 @@ pub(crate) const FILE_BUFFER_BYTES: usize = 2 << 20;
 
 /// Cells of one size class that the pool keeps for reuse; what exceeds it goes back to malloc.
 /// None in a loom model, which is to see every cell that is freed.
-pub(crate) const POOL_CELLS_PER_CLASS: u32 = if cfg!(loom) { 0 } else { 4096 };
+pub(crate) const POOL_CELLS_PER_CLASS: i32 = if cfg!(loom) { 0 } else { 4096 };
 
 /// Granularity of the pool's size classes, in bytes, with what malloc adds to a block.
 pub(crate) const POOL_CLASS_BYTES: usize = 32;

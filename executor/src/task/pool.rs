@@ -18,7 +18,8 @@ struct Free {
 
 struct Class {
     head: Cell<*mut Free>,
-    kept: Cell<u32>,
+    /// How many more cells may be kept.
+    room: Cell<i32>,
 }
 
 /// Alignment of pooled cells.
@@ -27,7 +28,7 @@ const ALIGN: usize = 16;
 /// The freelists of one runtime. Used by its owner thread only.
 pub(crate) struct Pool {
     /// As many as a `u8` can name, so that looking one up needs no test. Those from `POOL_CLASSES`
-    /// on are always empty and always full.
+    /// on are always empty, and have no room.
     classes: [Class; 256],
 }
 
@@ -65,8 +66,8 @@ impl Home {
 impl Pool {
     pub(crate) fn new() -> Pool {
         let class = |index| {
-            let kept = if index < POOL_CLASSES { 0 } else { POOL_CELLS_PER_CLASS };
-            Class { head: Cell::new(ptr::null_mut()), kept: Cell::new(kept) }
+            let room = if index < POOL_CLASSES { POOL_CELLS_PER_CLASS } else { 0 };
+            Class { head: Cell::new(ptr::null_mut()), room: Cell::new(room) }
         };
         Pool { classes: std::array::from_fn(class) }
     }
@@ -79,7 +80,7 @@ impl Pool {
             // SAFETY: a non-null head is a cell that `free` put on this list: readable, ours
             // alone, and its first word is an initialised `Free`.
             class.head.set(unsafe { free.as_ref() }.next);
-            class.kept.set(class.kept.get() - 1);
+            class.room.set(class.room.get() + 1);
             return free.cast();
         }
         malloc(home.layout)
@@ -92,15 +93,17 @@ impl Pool {
     #[inline]
     pub(crate) unsafe fn free(&self, memory: NonNull<u8>, home: &'static Home) {
         let class = &self.classes[usize::from(home.class)];
-        if class.kept.get() < POOL_CELLS_PER_CLASS {
+        // Taken first and given back if there is none: one instruction that counts and tests.
+        class.room.set(class.room.get() - 1);
+        if class.room.get() >= 0 {
             let free = memory.cast::<Free>();
             // SAFETY: the memory is ours by this function's contract, at least 24 bytes and
             // 16-aligned (a pooled class), so a `Free` fits.
             unsafe { free.write(Free { next: class.head.get() }) };
             class.head.set(free.as_ptr());
-            class.kept.set(class.kept.get() + 1);
             return;
         }
+        class.room.set(0);
         // SAFETY: the contract of this function is that of `release`.
         unsafe { release(memory, home) };
     }
@@ -147,7 +150,8 @@ impl Drop for Pool {
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let kept: u32 = self.classes[..POOL_CLASSES].iter().map(|class| class.kept.get()).sum();
+        let classes = &self.classes[..POOL_CLASSES];
+        let kept: i32 = classes.iter().map(|class| POOL_CELLS_PER_CLASS - class.room.get()).sum();
         f.debug_struct("Pool").field("kept", &kept).finish()
     }
 }
