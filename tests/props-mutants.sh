@@ -132,7 +132,7 @@ mutant "drop a future outside its resource" executor/src/task/cell.rs \
     'unsafe { future.drop_in_place() }' \
     'Activation::of_loop().enter(|| unsafe { future.drop_in_place() })'
 
-mutant "resurrect on out-of-order drop" context/src/frame.rs \
+mutant "resurrect on out-of-order drop" context/src/entries.rs \
     'let mut younger = self.top(index)?;' \
     'if index < usize::MAX {
             return None;
@@ -152,7 +152,7 @@ mutant "exit shows the default" context/src/storage.rs \
 mutant "foreign guard leaves" context/src/storage.rs \
     'if with_flow(Flow::number) == flow {' 'if flow != 0 {'
 
-mutant "enter_with makes a new base" context/src/frame.rs \
+mutant "enter_with makes a new base" context/src/entries.rs \
     'if flow != 0
             && let Some(top) = self.top(index)' \
     'if flow == u64::MAX
@@ -226,10 +226,10 @@ mutant "main starts from nothing" executor/src/runtime.rs \
 
 mutant "copy forgets Inherit" context/src/frame.rs '(h.live.get(), h.special.get())' '(h.live.get(), false)'
 
-mutant "overwriting loses what is below" context/src/frame.rs \
+mutant "overwriting loses what is below" context/src/entries.rs \
     'value.set_prior(top.take_prior());' 'drop(top.take_prior());'
 
-mutant "leaving out of order loses the base" context/src/frame.rs \
+mutant "leaving out of order loses the base" context/src/entries.rs \
     'younger.set_prior(candidate.take_prior());' 'drop(candidate.take_prior());'
 
 mutant "disable ends the entries of guards" context/src/frame.rs \

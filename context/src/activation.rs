@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
+use crate::boxes;
 use crate::flow::Flow;
 use crate::frame::Frame;
 use crate::id::AsyncId;
@@ -165,6 +166,18 @@ impl Activation {
     #[inline]
     pub fn recycle(&self) -> Frame {
         self.flow.recycle()
+    }
+
+    /// [`release`](Self::release) for who has to contain user code: `guard` is to call what it
+    /// gets, and is not called if nothing that dies has code to run.
+    #[inline]
+    pub fn release_within(&self, guard: impl FnOnce(fn())) {
+        if self.has_frame() {
+            self.flow.release_later();
+            if boxes::is_queued() {
+                guard(boxes::dispose_queued);
+            }
+        }
     }
 
     /// Replaces the live frame and returns the old one.

@@ -127,6 +127,12 @@ impl ValueRef {
         self.header().vtable.pack.map(|pack| unsafe { pack(self) })
     }
 
+    /// Has this entry replaced anything?
+    #[inline]
+    pub(crate) fn has_prior(&self) -> bool {
+        self.header().link.get().is_some()
+    }
+
     /// Takes out what this entry has replaced.
     #[inline]
     pub(crate) fn take_prior(&self) -> Option<ValueRef> {
@@ -252,16 +258,21 @@ fn queue(dead: NonNull<Header>) {
     });
 }
 
-/// Drops the queued values, unless a caller further out is at it.
-#[inline(never)]
-pub(crate) fn dispose_queued() {
-    DISPOSAL.with(|disposal| {
-        if disposal.head.get().is_some() && !disposal.running.get() {
-            dispose_all(disposal);
-        }
-    });
+/// Whether values are queued that no caller further out is dropping.
+#[inline]
+pub(crate) fn is_queued() -> bool {
+    DISPOSAL.with(|disposal| disposal.head.get().is_some() && !disposal.running.get())
 }
 
+/// Drops the queued values, unless a caller further out is at it.
+#[inline]
+pub(crate) fn dispose_queued() {
+    if is_queued() {
+        DISPOSAL.with(dispose_all);
+    }
+}
+
+#[cold]
 #[inline(never)]
 fn dispose_all(disposal: &Disposal) {
     /// Goes on with the rest when a value's drop has panicked.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::boxes;
 use crate::frame::{Frame, FrameSlot};
 use crate::id::next_number;
 
@@ -54,7 +55,22 @@ impl Flow {
     /// The flow has ended: drops what it holds, which may run user code.
     #[inline]
     pub(crate) fn release(&self) {
-        self.frame.take().end_flow(self.number());
+        if !self.frame.is_null() {
+            self.release_frame();
+        }
+    }
+
+    #[inline(never)]
+    fn release_frame(&self) {
+        self.release_later();
+        boxes::dispose_queued();
+    }
+
+    /// The flow has ended: gives back what it holds. No user code runs:
+    /// [`boxes::dispose_queued`] must follow.
+    #[inline]
+    pub(crate) fn release_later(&self) {
+        self.frame.take().end_flow_later(self.number());
     }
 
     /// [`release`](Self::release) that returns an empty frame with the memory of the old one, if

@@ -74,15 +74,29 @@ impl Frame {
         slots.filter_map(|(index, slot)| Some((index, peek(slot)?.clone())))
     }
 
-    /// Drops the frame of a flow that has ended; 0: of none that ever had an entry.
+    /// Gives back the frame of a flow that has ended; 0: of none that ever had an entry. No user
+    /// code runs: [`boxes::dispose_queued`] must follow.
     ///
     /// What the flow's entries have replaced is cut off from them first: nobody can come back to
     /// it, but captures that share the entries' boxes would keep it alive.
     #[inline]
-    pub(crate) fn end_flow(self, flow: u64) {
+    pub(crate) fn end_flow_later(self, flow: u64) {
         if flow != 0 && !self.is_empty() {
             self.cut_priors(flow);
         }
+        if let Some(dead) = ManuallyDrop::new(self).uncount() {
+            free(dead);
+        }
+    }
+
+    /// Takes the count off of a frame that nobody uses or drops any more. The block if it was the
+    /// last: to be freed.
+    #[inline]
+    fn uncount(&self) -> Option<NonNull<Header>> {
+        let header = self.header()?;
+        let refs = header.refs.get() - 1;
+        header.refs.set(refs);
+        if refs == 0 { self.0 } else { None }
     }
 
     /// Drops the values, which may run user code. The block is kept for another flow to start
@@ -98,7 +112,7 @@ impl Frame {
     }
 
     #[inline(never)]
-    fn cut_priors(self, flow: u64) {
+    fn cut_priors(&self, flow: u64) {
         for slot in self.slots() {
             let own = |value: &&ValueRef| value.entry().flow == flow;
             let mut next = peek(slot).filter(own).and_then(ValueRef::take_prior);
@@ -107,8 +121,6 @@ impl Frame {
                 prior.release_later();
             }
         }
-        drop(self);
-        boxes::dispose_queued();
     }
 
     #[inline]
@@ -147,6 +159,21 @@ impl Frame {
         }
         Frame(Some(raw))
     }
+
+    /// A frame of one owner with the least number of slots, in a block that was used before. Mostly
+    /// that is the first frame of a flow.
+    #[inline(always)]
+    fn reuse() -> Option<Frame> {
+        let raw = pool::reuse(LEAST_HOME)?.cast::<Header>();
+        let (refs, live, special) = (Cell::new(1), Cell::new(0), Cell::new(false));
+        // SAFETY: a block of this layout, which nobody else knows.
+        unsafe { raw.write(Header { refs, len: LEAST_SLOTS as u16, live, special }) };
+        // SAFETY: within the block, which has room for so many.
+        let slots = unsafe { raw.byte_add(SLOTS_AT) }.cast::<[Slot; LEAST_SLOTS]>();
+        // SAFETY: as above.
+        unsafe { slots.write([const { Slot::new(None) }; LEAST_SLOTS]) };
+        Some(Frame(Some(raw)))
+    }
 }
 
 /// Where the slots begin in a block.
@@ -154,6 +181,9 @@ const SLOTS_AT: usize = size_of::<Header>().next_multiple_of(align_of::<Slot>())
 
 /// As many as the smallest block has.
 const LEAST_SLOTS: usize = (pool::usable_size(SLOTS_AT) - SLOTS_AT) / size_of::<Slot>();
+
+/// The home of frames with so many.
+const LEAST_HOME: Home = Home::new(layout_for(LEAST_SLOTS));
 
 const fn layout_for(len: usize) -> Layout {
     match Layout::from_size_align(SLOTS_AT + len * size_of::<Slot>(), align_of::<Header>()) {
@@ -194,31 +224,46 @@ impl Clone for Frame {
 impl Drop for Frame {
     #[inline]
     fn drop(&mut self) {
-        if let (Some(header), Some(raw)) = (self.header(), self.0) {
-            let refs = header.refs.get() - 1;
-            header.refs.set(refs);
-            if refs == 0 {
-                destroy(raw);
-            }
+        if let Some(dead) = self.uncount() {
+            free(dead);
+            boxes::dispose_queued();
         }
     }
 }
 
-/// Frees a frame without owners, then drops the values that died with it.
+/// Frees a frame without owners, and gives back its values: [`boxes::dispose_queued`] must follow.
 #[inline(never)]
-fn destroy(raw: NonNull<Header>) {
-    // SAFETY: the count is 0 and we are the only ones who know the block; it is freed below.
+fn free(raw: NonNull<Header>) {
+    // SAFETY: the count is 0 and we are the only ones who know the block.
     let slots = unsafe { slots_of(raw) };
+    match <&[Slot; LEAST_SLOTS]>::try_from(slots) {
+        // SAFETY: as above; these are its slots. Their number is known to the compiler here.
+        Ok(slots) => unsafe { free_with(raw, slots) },
+        // SAFETY: as above.
+        Err(_) => unsafe { free_long(raw, slots) },
+    }
+}
+
+/// # Safety
+/// As for [`free_with`].
+#[inline(never)]
+unsafe fn free_long(raw: NonNull<Header>, slots: &[Slot]) {
+    // SAFETY: the contract is the same.
+    unsafe { free_with(raw, slots) };
+}
+
+/// # Safety
+/// `raw` is a block with these slots that nobody else knows. It is freed.
+#[inline(always)]
+unsafe fn free_with(raw: NonNull<Header>, slots: &[Slot]) {
     for slot in slots {
-        if let Some(value) = slot.take() {
+        // SAFETY: moved out: nobody looks at the slot any more.
+        if let Some(value) = unsafe { slot.as_ptr().read() } {
             value.release_later();
         }
     }
-    let home = Home::new(layout_for(slots.len()));
-    // SAFETY: allocated from the home of `len` slots, all of them empty now; `slots` is not
-    // used any more.
-    unsafe { pool::release(raw.cast(), home) };
-    boxes::dispose_queued();
+    // SAFETY: allocated from the home of so many slots, which are not used any more.
+    unsafe { pool::release(raw.cast(), Home::new(layout_for(slots.len()))) };
 }
 
 impl Default for Frame {
@@ -260,8 +305,9 @@ impl FrameSlot {
 
     #[inline]
     pub(crate) fn get(&self) -> Frame {
-        let frame = self.peek();
-        if frame.is_empty() { Frame::empty() } else { frame.clone() }
+        // Looked at once: the count could be anything's for all the compiler knows.
+        let frame = ManuallyDrop::new(Frame(self.peek().0));
+        if frame.is_empty() { Frame::empty() } else { Frame::clone(&frame) }
     }
 
     #[inline]
@@ -327,10 +373,7 @@ impl FrameSlot {
     #[inline(never)]
     fn copy(&self, index: usize) {
         let old = self.0.take();
-        let is_first = old.0.is_none() && index < LEAST_SLOTS;
-        // The first frame of a flow, mostly, whose size is known to the compiler.
-        let new = if is_first { Frame::empty().copy(LEAST_SLOTS) } else { old.copy(index + 1) };
-        self.0.set(new);
+        self.0.set(old.copy(index + 1));
         // Each of its values has another owner now, so this runs no user code.
         drop(old);
     }
@@ -363,6 +406,23 @@ impl FrameSlot {
 
     #[inline(never)]
     fn push_slowly(&self, index: usize, value: ValueRef) -> Option<ValueRef> {
+        if self.is_null()
+            && let Some(frame) = Frame::reuse()
+        {
+            // There was none to drop.
+            mem::forget(self.replace(frame));
+            if let Some((header, slot)) = self.exclusive(index) {
+                header.live.set(1);
+                header.special.set(!value.is_always());
+                mem::forget(slot.replace(Some(value)));
+                return None;
+            }
+        }
+        self.push_apart(index, value)
+    }
+
+    #[inline(never)]
+    fn push_apart(&self, index: usize, value: ValueRef) -> Option<ValueRef> {
         self.own(index);
         let frame = self.peek();
         let (header, slot) = (frame.header()?, frame.slots().get(index)?);
@@ -389,19 +449,6 @@ impl FrameSlot {
         removed
     }
 
-    /// Replaces the youngest value of a slot, or the base value. Returns the old one.
-    pub(crate) fn overwrite(&self, index: usize, value: ValueRef, flow: u64) -> Option<ValueRef> {
-        if flow != 0
-            && let Some(top) = self.top(index)
-            && top.entry().flow == flow
-        {
-            // The new value stands for the same guard from now on.
-            value.set_entry(top.entry());
-            value.set_prior(top.take_prior());
-        }
-        self.set(index, Some(value))
-    }
-
     /// Takes an entry out of its slot, wherever it stands. Returns what is to be dropped.
     #[inline]
     pub(crate) fn pop(&self, index: usize, entry: Entry) -> Option<ValueRef> {
@@ -424,32 +471,24 @@ impl FrameSlot {
 
     #[inline(never)]
     fn pop_slowly(&self, index: usize, entry: Entry) -> Option<ValueRef> {
-        let top = peek(self.peek().slots().get(index)?)?;
+        let frame = self.peek();
+        let top = peek(frame.slots().get(index)?)?;
         if top.entry().number != entry.number {
             return self.pop_older(index, entry);
         }
-        let prior = top.take_prior();
-        if prior.is_none() && self.peek().header()?.live.get() == 1 {
+        if !top.has_prior() && frame.header()?.live.get() == 1 {
             // Others have the frame too, as `exclusive` has found: nothing is dropped with it.
-            drop(self.take());
+            let dead = ManuallyDrop::new(self.take()).uncount();
+            debug_assert!(dead.is_none(), "shared");
             return None;
         }
-        self.set(index, prior)
+        self.pop_shared(index)
     }
 
-    /// `pop` for a guard that is not the youngest: the younger one inherits its prior.
-    #[cold]
-    fn pop_older(&self, index: usize, entry: Entry) -> Option<ValueRef> {
-        let mut younger = self.top(index)?;
-        while younger.entry().flow == entry.flow {
-            let candidate = younger.prior()?;
-            if candidate.entry().number == entry.number {
-                let removed = younger.take_prior();
-                younger.set_prior(candidate.take_prior());
-                return removed;
-            }
-            younger = candidate;
-        }
-        None
+    /// Takes the top out of its slot in a frame that others have too.
+    #[inline(never)]
+    fn pop_shared(&self, index: usize) -> Option<ValueRef> {
+        let prior = peek(self.peek().slots().get(index)?)?.take_prior();
+        self.set(index, prior)
     }
 }

@@ -32,6 +32,8 @@ mod value;
 
 mod frame;
 
+mod entries;
+
 mod flow;
 
 // Who is running.

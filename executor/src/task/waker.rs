@@ -436,14 +436,17 @@ fn drop_outcome(header: &TaskHeader, core: &Core, outcome: Outcome) {
 /// Drops what a task has left of its context.
 #[inline]
 pub(crate) fn release_frame(header: &TaskHeader, core: &Core) {
-    let activation = &header.header.activation;
-    if activation.has_frame() {
-        drop_frame(core, activation);
-    }
+    drop_frame(core, &header.header.activation);
 }
 
 /// Drops the frame of a task or callback that has ended.
-#[inline(never)]
+#[inline]
 pub(crate) fn drop_frame(core: &Core, activation: &Activation) {
-    core.guard(activation, || activation.release());
+    activation.release_within(|drop_values| guard_drop(core, activation, drop_values));
+}
+
+#[cold]
+#[inline(never)]
+fn guard_drop(core: &Core, activation: &Activation, drop_values: fn()) {
+    core.guard(activation, drop_values);
 }
