@@ -20,10 +20,12 @@ use std::ptr;
 use std::task::{Context, Poll};
 
 use crate::activation::Activation;
+use crate::boxes::ValueRef;
 use crate::flow::Flow;
 use crate::frame::Frame;
 use crate::id::AsyncId;
 use crate::info::ResourceRef;
+use crate::value::Draft;
 
 /// The root of every thread until it writes a store.
 struct StaticRoot(Activation);
@@ -174,6 +176,14 @@ impl Flow {
     pub(crate) fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         let _restore = RestoreFlow(CURRENT.with(|current| current.flow.replace(self)));
         f()
+    }
+
+    /// Puts an entry into the current flow, which [`settle`] has answered for.
+    #[inline]
+    pub(crate) fn push_to_current<T: 'static>(index: usize, value: Draft<T>) -> Option<ValueRef> {
+        let current = CURRENT.with(|current| current.flow.get());
+        // SAFETY: rules 1 and 2. Not by `with_flow`: as a closure it would not be inlined.
+        unsafe { &*current }.frame.push(index, value)
     }
 
     /// [`enter`](Self::enter) for a poll: as a closure it would not be inlined.

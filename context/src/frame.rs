@@ -20,7 +20,7 @@ use std::ptr::NonNull;
 use crate::boxes::{self, Entry, ValueRef};
 use crate::key::{Key, index_of};
 use crate::pool::{self, Home};
-use crate::value::Value;
+use crate::value::{Draft, Value};
 
 type Slot = Cell<Option<ValueRef>>;
 
@@ -388,20 +388,25 @@ impl FrameSlot {
 
     /// Puts a new entry on top of its slot. Returns what is no part of the slot any more.
     #[inline]
-    pub(crate) fn push(&self, index: usize, value: ValueRef) -> Option<ValueRef> {
-        let Some((header, slot)) = self.exclusive(index) else {
-            return self.push_slowly(index, value);
-        };
-        match peek(slot) {
-            Some(old) if old.key() == value.key() => {}
-            None if value.is_always() => header.live.set(header.live.get() + 1),
-            _ => return self.push_slowly(index, value),
+    pub(crate) fn push<T: 'static>(&self, index: usize, value: Draft<T>) -> Option<ValueRef> {
+        if let Some((header, slot)) = self.exclusive(index) {
+            let is_plain = match peek(slot) {
+                Some(top) => top.key() == value.key(),
+                None if value.is_always() => {
+                    header.live.set(header.live.get() + 1);
+                    true
+                }
+                None => false,
+            };
+            if is_plain {
+                // SAFETY: moved out: what that leaves in the slot is overwritten below.
+                let prior = unsafe { slot.as_ptr().read() };
+                // SAFETY: the slot is ours. Not by `set`, which would look at what it replaces.
+                unsafe { slot.as_ptr().write(Some(value.seal(prior))) };
+                return None;
+            }
         }
-        let old = slot.replace(Some(value));
-        if let Some(value) = peek(slot) {
-            value.set_prior(old);
-        }
-        None
+        self.push_slowly(index, value.seal(None))
     }
 
     #[inline(never)]

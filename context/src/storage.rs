@@ -16,7 +16,7 @@ use crate::key::{Key, index_of};
 use crate::misplaced;
 use crate::policy::Inherit;
 use crate::scoped::Scoped;
-use crate::value::{Label, Operations, Policy, Value};
+use crate::value::{Draft, Label, Operations, Policy, Value};
 
 /// A value that follows the asynchronous flow: Node's `AsyncLocalStorage`.
 ///
@@ -198,34 +198,24 @@ impl<T: 'static> AsyncLocalStorage<T> {
     /// Puts an entry on top of the current flow's slot.
     #[inline(always)]
     pub(crate) fn push(&self, value: Option<T>) -> Pushed {
-        let Some((label, flow)) = self.label_and_flow().or_else(|| self.prepare()) else {
-            // In a thread-local destructor writes are dropped.
-            return Pushed { index: 0, entry: Entry::NONE };
-        };
-        let (index, entry) = (label.index(), Entry { number: next_number(), flow });
-        let value = label.seal(value, entry);
-        let replaced = with_flow(|flow| flow.frame.push(index, value));
-        drop(replaced);
-        Pushed { index, entry }
-    }
-
-    /// What the storage's next box bears, and the number of the current flow; `None` as long as
-    /// there are none.
-    #[inline(always)]
-    fn label_and_flow(&self) -> Option<(Label<T>, u64)> {
         let flow = with_flow(Flow::number);
-        let label = Label::peek(&self.key, &self.policy)?;
-        (flow != 0).then_some((label, flow))
+        match Label::peek(&self.key, &self.policy) {
+            Some(label) if flow != 0 => Pushed::new(label, flow, value),
+            _ => self.push_first(value),
+        }
     }
 
-    /// Sees to the key and to the number of the current flow, which the static root never has.
-    /// `None` if the thread is exiting.
+    /// Sees to the key and to the number of the current flow, which the static root never has,
+    /// before it puts the entry there.
     #[cold]
     #[inline(never)]
-    fn prepare(&self) -> Option<(Label<T>, u64)> {
+    fn push_first(&self, value: Option<T>) -> Pushed {
         self.key.get();
-        with_settled(Flow::numbered)?;
-        self.label_and_flow()
+        match (with_settled(Flow::numbered), Label::peek(&self.key, &self.policy)) {
+            (Some(flow), Some(label)) => Pushed::new(label, flow, value),
+            // In a thread-local destructor writes are dropped.
+            _ => Pushed { index: 0, entry: Entry::NONE },
+        }
     }
 
     /// Takes an entry out of the current flow's slot: that of a `run`, which is most probably the
@@ -332,6 +322,15 @@ pub(crate) struct Pushed {
 }
 
 impl Pushed {
+    /// Puts an entry of the current flow, whose number is `flow`, on top of its slot.
+    #[inline(always)]
+    fn new<T: 'static>(label: Label<T>, flow: u64, value: Option<T>) -> Pushed {
+        let (index, entry) = (label.index(), Entry { number: next_number(), flow });
+        let replaced = Flow::push_to_current(index, Draft::new(label, value, entry));
+        drop(replaced);
+        Pushed { index, entry }
+    }
+
     /// Takes the entry out of the current flow's slot.
     #[inline(always)]
     fn take(self) -> Option<ValueRef> {

@@ -161,22 +161,55 @@ impl<T: 'static> Label<T> {
     }
 
     /// A new box.
-    #[inline]
     pub(crate) fn seal(self, value: Option<T>, entry: Entry) -> ValueRef {
+        Draft::new(self, value, entry).seal(None)
+    }
+}
+
+/// A box with all that is in it but what it replaces, which is not known yet.
+pub(crate) struct Draft<T> {
+    place: NonNull<ValueBox<T>>,
+    label: Label<T>,
+    value: Option<T>,
+    entry: Entry,
+}
+
+impl<T: 'static> Draft<T> {
+    /// Takes the memory, which may run anything: malloc is the program's.
+    #[inline]
+    pub(crate) fn new(label: Label<T>, value: Option<T>, entry: Entry) -> Draft<T> {
+        Draft { place: pool::allocate(Tables::<T>::HOME).cast(), label, value, entry }
+    }
+
+    /// The number that it bears.
+    #[inline]
+    pub(crate) fn key(&self) -> u64 {
+        self.label.key
+    }
+
+    /// Is it inherited as it is?
+    #[inline]
+    pub(crate) fn is_always(&self) -> bool {
+        self.label.vtable.always
+    }
+
+    /// The box. No user code runs.
+    #[inline]
+    pub(crate) fn seal(self, prior: Option<ValueRef>) -> ValueRef {
         let header = Header {
             refs: Cell::new(1),
-            vtable: self.vtable,
-            key: self.key,
-            entry: Cell::new(entry.number),
-            flow: Cell::new(entry.flow),
-            link: Cell::new(None),
+            vtable: self.label.vtable,
+            key: self.label.key,
+            entry: Cell::new(self.entry.number),
+            flow: Cell::new(self.entry.flow),
+            link: Cell::new(prior.map(ValueRef::into_raw)),
         };
-        let place = pool::allocate(Tables::<T>::HOME).cast::<ValueBox<T>>();
+        let whole = ValueBox { header, map: self.label.map, value: self.value };
         // SAFETY: a fresh block of this layout, which nobody else knows.
-        unsafe { place.write(ValueBox { header, map: self.map, value }) };
+        unsafe { self.place.write(whole) };
         // SAFETY: the header is at offset 0 (repr(C)), the pointer reaches the whole box, whose one
         // count this is.
-        unsafe { ValueRef::from_raw(place.cast()) }
+        unsafe { ValueRef::from_raw(self.place.cast()) }
     }
 }
 
