@@ -4,13 +4,18 @@
 //! 1. *Never null*: they point at the read-only static root, at the thread's own root, or at what
 //!    is being entered.
 //! 2. *Scoped*: [`Activation::enter`] and [`Flow::enter`] borrow what they enter until the former
-//!    pointers are back, also on unwind. So the pointee outlives everything that runs meanwhile.
+//!    pointers, or those of the base, are back, also on unwind. So the pointee outlives everything
+//!    that runs meanwhile. The base was current when `with_base` was called, which has not
+//!    returned.
 //! 3. *The static root is never written*: it is shared by all threads. Every change of a current
 //!    flow comes after [`settle`] has answered true, and of a current activation after
 //!    [`settle_activation`] has.
 //!
 //! The flow is that of the activation, or of a branch that runs in it: entering a branch is
 //! exchanging this pointer.
+//!
+//! A loop runs one resource after the other, and between them what was current when it began. It
+//! makes that the thread's *base* ([`with_base`]), so that no run has to remember it.
 #![allow(unsafe_code, reason = "the current pointer is dereferenced here")]
 
 use std::cell::Cell;
@@ -38,27 +43,36 @@ static STATIC_ROOT: StaticRoot = StaticRoot(Activation::fixed(AsyncId::ROOT));
 /// Owns a thread's own root.
 struct RootOwner(Cell<Option<ptr::NonNull<Activation>>>);
 
-/// The pointers of a thread.
-struct Current {
+/// An activation, and the flow of it that runs.
+struct Pointers {
     activation: Cell<*const Activation>,
     flow: Cell<*const Flow>,
 }
 
-impl Current {
-    fn set(&self, root: *const Activation) {
-        self.activation.set(root);
-        // SAFETY: callers pass a root that is alive.
-        self.flow.set(unsafe { &raw const (*root).flow });
+impl Pointers {
+    /// To the static root.
+    const fn root() -> Pointers {
+        Pointers {
+            activation: Cell::new(&raw const STATIC_ROOT.0),
+            flow: Cell::new(&raw const STATIC_ROOT.0.flow),
+        }
+    }
+
+    #[inline]
+    fn set(&self, activation: *const Activation, flow: *const Flow) {
+        self.activation.set(activation);
+        self.flow.set(flow);
+    }
+
+    #[inline]
+    fn copy(&self, other: &Pointers) {
+        self.set(other.activation.get(), other.flow.get());
     }
 }
 
 thread_local! {
-    static CURRENT: Current = const {
-        Current {
-            activation: Cell::new(&raw const STATIC_ROOT.0),
-            flow: Cell::new(&raw const STATIC_ROOT.0.flow),
-        }
-    };
+    static CURRENT: Pointers = const { Pointers::root() };
+    static BASE: Pointers = const { Pointers::root() };
     static ROOT: RootOwner = const { RootOwner(Cell::new(None)) };
 }
 
@@ -66,7 +80,8 @@ impl Drop for RootOwner {
     fn drop(&mut self) {
         let Some(root) = self.0.take() else { return };
         // From here on reads answer unset and writes are dropped.
-        CURRENT.with(|current| current.set(&STATIC_ROOT.0));
+        CURRENT.with(|current| current.copy(&Pointers::root()));
+        BASE.with(|base| base.copy(&Pointers::root()));
         // SAFETY: made by `Box::into_raw` in `root`. Thread-local destructors run outside of
         // every `enter`, or inside of `process::exit`, which never returns there: after the line
         // above nobody follows a pointer to it.
@@ -155,6 +170,50 @@ impl Activation {
             activation: current.activation.replace(self),
             flow: current.flow.replace(&self.flow),
         });
+        f()
+    }
+}
+
+/// Puts the former base back.
+struct RestoreBase(Pointers);
+
+impl Drop for RestoreBase {
+    #[inline]
+    fn drop(&mut self) {
+        BASE.with(|base| base.copy(&self.0));
+    }
+}
+
+/// Calls `f` with what is current now as the base: that to which [`Activation::run_on_base`]
+/// returns. For a loop, which runs its resources there and nowhere else.
+pub fn with_base<R>(f: impl FnOnce() -> R) -> R {
+    // What is set in the base must be there after the next run: it cannot be the static root.
+    settle();
+    settle_activation();
+    let restore = RestoreBase(Pointers::root());
+    BASE.with(|base| {
+        restore.0.copy(base);
+        CURRENT.with(|current| base.copy(current));
+    });
+    f()
+}
+
+/// Puts the base back.
+struct ReturnToBase;
+
+impl Drop for ReturnToBase {
+    #[inline]
+    fn drop(&mut self) {
+        CURRENT.with(|current| BASE.with(|base| current.copy(base)));
+    }
+}
+
+impl Activation {
+    /// [`enter`](Self::enter) from the base.
+    #[inline]
+    pub(crate) fn enter_on_base<R>(&self, f: impl FnOnce() -> R) -> R {
+        CURRENT.with(|current| current.set(self, &self.flow));
+        let _return = ReturnToBase;
         f()
     }
 }

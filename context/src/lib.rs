@@ -73,7 +73,7 @@ pub use activation::Activation;
 pub use async_resource::{
     AsyncResource, AsyncResourceBuilder, Bound, ResourceScope, SnapshotFn, bind, snapshot,
 };
-pub use current::{execution_async_id, execution_async_resource, trigger_async_id};
+pub use current::{execution_async_id, execution_async_resource, trigger_async_id, with_base};
 pub use emitter::{EventEmitter, EventEmitterAsyncResource, ListenerId};
 pub use failure::{FailureHandler, set_failure_handler};
 pub use frame::Frame;

@@ -66,14 +66,31 @@ impl Activation {
     /// `after` events around it (`after` also on unwind), and with the frame's poll hook.
     #[inline]
     pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.enter(|| {
-            if hooks::observed() {
-                self.arrive();
-            }
-            // Looked at again at the end: a hook enabled by `f` gets this `after` (Node D.4).
-            let _depart = Depart(self);
-            f()
-        })
+        self.enter(|| self.observe::<false, R>(f))
+    }
+
+    /// [`run`](Self::run) by a loop, which does nothing else: afterwards its base is current (see
+    /// [`with_base`](crate::with_base)).
+    #[inline]
+    pub fn run_on_base<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.enter_on_base(|| self.observe::<false, R>(f))
+    }
+
+    /// [`run_on_base`](Self::run_on_base) and then [`end`](Self::end).
+    #[inline]
+    pub fn run_last_on_base<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.enter_on_base(|| self.observe::<true, R>(f))
+    }
+
+    /// Calls `f` with its events around it. LAST: the resource ends with it.
+    #[inline]
+    fn observe<const LAST: bool, R>(&self, f: impl FnOnce() -> R) -> R {
+        if hooks::observed() {
+            self.arrive();
+        }
+        // Looked at again at the end: a hook enabled by `f` gets this `after` (Node D.4).
+        let _depart = Depart::<LAST>(self);
+        f()
     }
 
     /// [`run`](Self::run) without `before` and `after`: for drops of futures and values.
@@ -96,11 +113,14 @@ impl Activation {
 
     #[cold]
     #[inline(never)]
-    fn depart(&self) {
+    fn depart<const LAST: bool>(&self) {
         if hooks::has_poll_hooks() {
             leave_poll_hook();
         }
         hooks::emit_after(self);
+        if LAST {
+            self.end();
+        }
     }
 
     /// A task has completed and ended: `promise_resolve`, then [`end`](Self::end).
@@ -129,13 +149,13 @@ fn described(created: Activation, kind: ResourceKind) -> Activation {
     created
 }
 
-struct Depart<'a>(&'a Activation);
+struct Depart<'a, const LAST: bool>(&'a Activation);
 
-impl Drop for Depart<'_> {
+impl<const LAST: bool> Drop for Depart<'_, LAST> {
     #[inline]
     fn drop(&mut self) {
         if hooks::observed() {
-            self.0.depart();
+            self.0.depart::<LAST>();
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::task::JoinError;
 use crate::task::cell::{self, Main};
 use crate::task::queue::Core;
-use lunation_context::{Frame, ResourceKind, hooks, set_strict_guards};
+use lunation_context::{Frame, ResourceKind, hooks, set_strict_guards, with_base};
 use std::cell::Cell;
 use std::fmt::{self, Write};
 use std::future::Future;
@@ -62,7 +62,8 @@ impl Runtime {
         let entered = current::enter(&self.event_loop);
         let frame = Frame::capture();
         let core = &self.event_loop.core;
-        let output = cell::with_main(core, frame, main, |main| self.drive(main));
+        let drive = |main: &Main<'_, F>| with_base(|| self.drive(main));
+        let output = cell::with_main(core, frame, main, drive);
         drop(entered);
         drop(running);
         if let Some(payload) = core.failures.take_panic() {
@@ -145,7 +146,7 @@ impl Runtime {
         let running = Running::begin(&self.event_loop.core);
         let entered = current::enter(&self.event_loop);
         self.event_loop.core.budget.start();
-        let result = f(&self.event_loop);
+        let result = with_base(|| f(&self.event_loop));
         drop(entered);
         drop(running);
         if let Some(payload) = self.event_loop.core.failures.take_panic() {

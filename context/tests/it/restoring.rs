@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lunation_context::{
-    Activation, AsyncLocalStorage, Frame, ResourceKind, Snapshot, misplaced_guards,
-    set_strict_guards,
+    Activation, AsyncLocalStorage, Frame, ResourceKind, Snapshot, execution_async_id,
+    misplaced_guards, set_strict_guards, with_base,
 };
 
 use crate::support::{Journal, OnDrop};
@@ -237,4 +237,35 @@ fn a_guard_from_before_disable_still_owns_its_place() {
     assert_eq!(a.cloned(), Some("of the old guard"));
     drop(old);
     assert_eq!(a.cloned(), None);
+}
+
+#[test]
+fn runs_of_a_loop_return_to_its_base() {
+    let a = Storage::new();
+    let (outer, first, nested) = (flow(), flow(), flow());
+    let seen = |journal: &Journal, at: &str| {
+        journal.note(format!("{at} {} {}", execution_async_id(), a.cloned().unwrap_or("-")));
+    };
+    let journal = Journal::default();
+    with_base(|| {
+        // Not in the thread's static root any more.
+        a.enter_with("root");
+        first.run_on_base(|| a.enter_with("first"));
+        seen(&journal, "base");
+        outer.enter(|| {
+            a.enter_with("outer");
+            with_base(|| {
+                let run = || nested.run_last_on_base(|| panic!("expected"));
+                assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+                seen(&journal, "inner base");
+            });
+        });
+        first.run_on_base(|| seen(&journal, "first"));
+        seen(&journal, "base");
+    });
+    seen(&journal, "outside");
+    assert_eq!(
+        journal.take(),
+        ["base 1 root", "inner base 2 outer", "first 3 first", "base 1 root", "outside 1 root"]
+    );
 }

@@ -237,7 +237,7 @@ unsafe fn run_task<F: Future, const MAIN: bool>(cell: NonNull<Header>, owner: Ow
     // From here on it is the cell that knows its loop: nothing needs to be kept over the poll.
     // SAFETY: as above.
     let core = || unsafe { this.task.owner.core() };
-    let ended = this.task.header.activation.run(|| {
+    let ended = this.task.header.activation.run_on_base(|| {
         // SAFETY: the scheduler's reference outlives the poll.
         let waker = unsafe { waker::borrowed(task) };
         let mut context = Context::from_waker(&waker);
