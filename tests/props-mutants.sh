@@ -198,7 +198,7 @@ mutant "cleared closure dropped outside" executor/src/callback/timeout.rs \
         resource.release();'
 
 mutant "tick dropped unrun outside" executor/src/task/callback.rs \
-    'activation.run_silent(|| core.guard(activation, call));' 'core.guard(activation, call);'
+    'activation.run_silent(call);' 'call();'
 
 mutant "refresh keeps the old context" executor/src/callback/timeout.rs \
     'let old = self.0.resource.replace(Rc::new(resource));

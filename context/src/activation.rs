@@ -155,6 +155,13 @@ impl Activation {
         !self.flow.frame.is_null()
     }
 
+    /// Whether it holds neither values nor a description: dropping it does nothing then.
+    #[inline]
+    pub fn is_bare(&self) -> bool {
+        // Both looked at: that is one test.
+        !self.has_frame() & !self.is_described()
+    }
+
     /// The flow has ended: drops what it holds, which may run user code.
     #[inline]
     pub fn release(&self) {

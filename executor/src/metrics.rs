@@ -19,7 +19,8 @@ pub struct Metrics {
     pub io_budget_hits: u64,
     /// Ticks in the queue.
     pub ticks_queued: usize,
-    /// Microtasks in the queue, polls of tasks included.
+    /// Microtasks in the queue, polls of tasks included. These and the ticks are counted when you
+    /// ask, which takes a look at each.
     pub microtasks_queued: usize,
     /// Immediates that have not run.
     pub immediates_queued: usize,

@@ -6,15 +6,17 @@ use std::cell::Cell;
 /// The drain budget of a loop. Stopping is a spent budget too, so that a drain has one test.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    per_turn: Cell<u64>,
-    left: Cell<u64>,
+    /// What a turn begins with as `left`.
+    per_turn: Cell<i64>,
+    /// How many may run after the next one; negative if not even that may.
+    left: Cell<i64>,
     stopped: Cell<bool>,
     hits: Cell<u64>,
 }
 
 impl Budget {
     pub(crate) fn new() -> Budget {
-        let budget = u64::from(DRAIN_BUDGET);
+        let budget = i64::from(DRAIN_BUDGET) - 1;
         Budget {
             per_turn: Cell::new(budget),
             left: Cell::new(budget),
@@ -25,19 +27,20 @@ impl Budget {
 
     /// Sets the budget of each turn; None for no bound, as in Node.
     pub(crate) fn set_per_turn(&self, jobs: Option<u32>) {
-        self.per_turn.set(jobs.map_or(u64::MAX, u64::from));
+        self.per_turn.set(jobs.map_or(i64::MAX, i64::from) - 1);
     }
 
     /// Whether another job may run now.
     #[inline]
     pub(crate) fn allows(&self) -> bool {
-        self.left.get() != 0
+        self.left.get() >= 0
     }
 
-    /// One job is run.
+    /// One job was run. Whether another one may run now.
     #[inline]
-    pub(crate) fn spend(&self) {
+    pub(crate) fn spend(&self) -> bool {
         self.left.set(self.left.get() - 1);
+        self.allows()
     }
 
     /// A new turn begins.
@@ -58,7 +61,7 @@ impl Budget {
     pub(crate) fn stop(&self) {
         self.note_hit();
         self.stopped.set(true);
-        self.left.set(0);
+        self.left.set(-1);
     }
 
     /// Whether [`Budget::stop`] was called since [`Budget::start`].

@@ -3,11 +3,12 @@
 
 use crate::task::header::{Header, Owner, VTable};
 use crate::task::pool::Home;
-use crate::task::queue::{Core, Queue};
+use crate::task::queue::{self, Core, Queue};
 use crate::task::waker;
 use lunation_context::Activation;
 use std::cell::Cell;
 use std::mem::{self, ManuallyDrop};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
 /// A tick or a microtask. RESOURCE: it runs inside its activation; else it is a bare wake-up.
@@ -17,31 +18,13 @@ struct CallbackCell<F, const RESOURCE: bool> {
     callback: ManuallyDrop<F>,
 }
 
-/// Frees a callback's cell, also if its callback panics where nobody catches it.
-struct FreeCallback<'a, F, const RESOURCE: bool> {
-    cell: NonNull<CallbackCell<F, RESOURCE>>,
-    core: &'a Core,
-}
-
-impl<F, const RESOURCE: bool> Drop for FreeCallback<'_, F, RESOURCE> {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: the cell was popped, so it is ours; the callback was moved out of it.
-        let header = unsafe { &mut (*self.cell.as_ptr()).header };
-        if header.activation.has_frame() || header.activation.is_described() {
-            drop_header(header);
-        }
-        let home = const { &Home::of::<CallbackCell<F, RESOURCE>>() };
-        // SAFETY: it came from this pool with this home.
-        unsafe { self.core.pool.free(self.cell.cast(), home) };
-    }
-}
-
 /// Drops what a callback's header still holds; the cell is freed next.
-#[cold]
 #[inline(never)]
-fn drop_header(header: &mut Header) {
-    drop(mem::replace(&mut header.activation, Activation::of_loop()));
+fn empty(header: &mut Header, core: &Core) {
+    waker::drop_frame(core, &header.activation);
+    if header.activation.is_described() {
+        drop(mem::replace(&mut header.activation, Activation::of_loop()));
+    }
 }
 
 impl<F: FnOnce() + 'static, const RESOURCE: bool> CallbackCell<F, RESOURCE> {
@@ -80,30 +63,37 @@ pub(crate) fn push<F: FnOnce() + 'static, const RESOURCE: bool>(
 /// `VTable::run` (RUN) and `discard` of callbacks. Discarding drops the closure in its resource.
 unsafe fn run_callback<F: FnOnce() + 'static, const RESOURCE: bool, const RUN: bool>(
     cell: NonNull<Header>,
-    owner: Owner,
+    _owner: Owner,
 ) {
-    // SAFETY: we are inside this loop.
-    let core = unsafe { owner.core() };
-    let free = FreeCallback { cell: cell.cast::<CallbackCell<F, RESOURCE>>(), core };
-    // SAFETY: a popped cell is alive; this table belongs to this type.
-    let slot = unsafe { free.cell.as_ref() };
+    // The core is looked up when it is needed, so that nobody has to keep it over the call.
+    // SAFETY: we are inside this loop, before and after the callback.
+    let core = || unsafe { queue::core_here() };
+    // SAFETY: a popped cell is alive, and ours; this table belongs to this type.
+    let slot = unsafe { &mut *cell.cast::<CallbackCell<F, RESOURCE>>().as_ptr() };
     let activation = &slot.header.activation;
+    // SAFETY: the callback is there, and taken this once: cells are popped once.
+    let callback = || unsafe { ManuallyDrop::into_inner((&raw const slot.callback).read()) };
+    let call = || if RUN { callback()() } else { drop(callback()) };
+    // As `Core::guard` does.
     let call = || {
-        // SAFETY: the callback is there, and read this once: cells are popped once.
-        let callback = unsafe { (&raw const slot.callback).read() };
-        let callback = ManuallyDrop::into_inner(callback);
-        if RUN { callback() } else { drop(callback) }
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+            core().fail(activation, payload);
+        }
     };
     if !RESOURCE {
-        core.guard(activation, call);
+        call();
     } else if RUN {
-        activation.run(|| core.guard(activation, call));
-        activation.end();
+        activation.run_last_on_base(call);
     } else {
-        activation.run_silent(|| core.guard(activation, call));
+        activation.run_silent(call);
         activation.end();
     }
-    if activation.has_frame() {
-        waker::drop_frame(core, activation);
+    // Nothing above unwinds: the callback's panics are caught, and so are those of who hears of
+    // them.
+    if !activation.is_bare() {
+        empty(&mut slot.header, core());
     }
+    let home = const { &Home::of::<CallbackCell<F, RESOURCE>>() };
+    // SAFETY: it came from this pool with this home, and nothing is left in it.
+    unsafe { core().pool.free(cell.cast(), home) };
 }

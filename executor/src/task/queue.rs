@@ -41,6 +41,18 @@ pub(crate) fn with_core<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
     Some(f(unsafe { owner.core() }))
 }
 
+/// The core this thread is inside of, where that was looked at before.
+///
+/// # Safety
+/// It is inside of one, and stays there for `'a`.
+#[inline]
+pub(crate) unsafe fn core_here<'a>() -> &'a Core {
+    // SAFETY: not null by this contract.
+    let owner = Owner(unsafe { NonNull::new_unchecked(CORE.with(Cell::get).cast_mut()) });
+    // SAFETY: as in `with_core`.
+    unsafe { owner.core() }
+}
+
 impl Owner {
     /// Whether this thread is inside of the loop.
     #[inline]
@@ -115,7 +127,19 @@ impl Queue {
         }
     }
 
-    /// Appends a cell.
+    /// [`Queue::push`] of a cell that may have been popped before, so that its link may be stale.
+    ///
+    /// # Safety
+    /// As for [`Queue::push`].
+    #[inline]
+    pub(crate) unsafe fn push_again(&self, cell: NonNull<Header>) {
+        // SAFETY: alive by this contract.
+        unsafe { cell.as_ref() }.next.set(None);
+        // SAFETY: the contract is this function's.
+        unsafe { self.push(cell) };
+    }
+
+    /// Appends a cell whose link is clear: that of a new one.
     ///
     /// # Safety
     /// The cell is alive, stands in no queue, and stays alive until it is popped.
@@ -128,12 +152,12 @@ impl Queue {
         unsafe { self.tail.replace(link).as_ref() }.set(Some(cell));
     }
 
-    /// Takes the oldest cell.
+    /// Takes the oldest cell, whose link stays as it was.
     #[inline]
     pub(crate) fn pop(&self) -> Option<NonNull<Header>> {
         let cell = self.head.get()?;
         // SAFETY: what stands in the queue is alive until it is popped (contract of `push`).
-        let next = unsafe { cell.as_ref() }.next.take();
+        let next = unsafe { cell.as_ref() }.next.get();
         self.head.set(next);
         if next.is_none() {
             self.settle();
@@ -268,13 +292,7 @@ impl Core {
     pub(crate) fn drain_woken(&self) {
         self.drains.set(self.drains.get() + 1);
         loop {
-            while let Some(cell) = self.next(&self.ticks) {
-                self.run(cell);
-            }
-            while let Some(cell) = self.next(&self.microtasks) {
-                self.run(cell);
-            }
-            if !self.budget.allows() {
+            if !(self.drain_one(&self.ticks) && self.drain_one(&self.microtasks)) {
                 return;
             }
             if self.ticks.is_empty() {
@@ -286,15 +304,19 @@ impl Core {
         }
     }
 
-    /// The next job of a queue, if the budget allows one.
+    /// Runs the jobs of a queue until it is empty; false if the budget ends before.
     #[inline]
-    fn next(&self, queue: &Queue) -> Option<NonNull<Header>> {
+    fn drain_one(&self, queue: &Queue) -> bool {
         if !self.budget.allows() {
-            return None;
+            return false;
         }
-        let cell = queue.pop()?;
-        self.budget.spend();
-        Some(cell)
+        while let Some(cell) = queue.pop() {
+            self.run(cell);
+            if !self.budget.spend() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Runs code that belongs to a resource and hands a panic to the failure handler, in place.

@@ -71,7 +71,7 @@ pub(crate) fn schedule(task: NonNull<TaskHeader>, core: &Core) {
         // SAFETY: the task is alive until popped: the scheduler's reference, which passes to the
         // entry if the task completes meanwhile (rule 5); the SCHEDULED bit, which was clear, says
         // that it stands in no queue.
-        unsafe { core.microtasks.push(task.cast()) };
+        unsafe { core.microtasks.push_again(task.cast()) };
     }
 }
 
@@ -365,7 +365,7 @@ pub(crate) fn abort_local(task: NonNull<TaskHeader>, core: &Core) {
     // SAFETY: callers hold a reference.
     if unsafe { TaskHeader::life(task) }.abort() == Schedule::Enqueue {
         // SAFETY: as in `schedule`.
-        unsafe { core.microtasks.push(task.cast()) };
+        unsafe { core.microtasks.push_again(task.cast()) };
     }
 }
 
