@@ -102,17 +102,15 @@ mutant "run skips restore on unwind" context/src/storage.rs \
         drop(self.0.take());'
 
 mutant "capture at first poll" executor/src/task/cell.rs \
-    'budget::next_poll();
-    let ended' \
-    'budget::next_poll();
-    thread_local! {
+    'let ended = this' \
+    'thread_local! {
         static POLLED: std::cell::RefCell<std::collections::HashSet<u64>> = Default::default();
     }
     let activation = &this.task.header.activation;
     if !MAIN && POLLED.with_borrow_mut(|polled| polled.insert(activation.id().get())) {
         drop(activation.set_frame(Frame::capture()));
     }
-    let ended'
+    let ended = this'
 
 mutant "interval keeps enter_with" context/src/resource.rs \
     'self.activation().run(f)' \
