@@ -37,9 +37,10 @@ pub trait AsyncHooks {
         let _ = id;
     }
 
-    /// Whether these hooks get the events of tasks: Node's option `trackPromises`. Asked once,
-    /// by [`create_hook`]. With `false`, no event of a task comes, `promise_resolve` included;
-    /// tasks keep their ids, and what they create tells them as its trigger.
+    /// Whether these hooks get the events of tasks: Node's option `trackPromises`. Asked once, by
+    /// [`create_hook`](crate::create_hook). With `false`, no event of a task comes,
+    /// `promise_resolve` included; tasks keep their ids, and what they create tells them as its
+    /// trigger.
     ///
     /// ```
     /// use lunation_context::{AsyncHooks, AsyncId, ResourceKind, ResourceRef, create_hook};
