@@ -9,7 +9,7 @@
 //!    returned.
 //! 3. *The static root is never written*: it is shared by all threads. Every change of a current
 //!    flow comes after [`settle`] has answered true, and of a current activation after
-//!    [`settle_activation`] has.
+//!    [`settle_activation`] has, with no user code in between.
 //!
 //! The flow is that of the activation, or of a branch that runs in it: entering a branch is
 //! exchanging this pointer.
@@ -198,6 +198,10 @@ pub fn with_base<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+fn is_on_base() -> bool {
+    CURRENT.with(|current| BASE.with(|base| ptr::eq(current.flow.get(), base.flow.get())))
+}
+
 /// Puts the base back.
 struct ReturnToBase;
 
@@ -212,6 +216,7 @@ impl Activation {
     /// [`enter`](Self::enter) from the base.
     #[inline]
     pub(crate) fn enter_on_base<R>(&self, f: impl FnOnce() -> R) -> R {
+        debug_assert!(is_on_base(), "run_on_base is for the loop inside of with_base alone");
         CURRENT.with(|current| current.set(self, &self.flow));
         let _return = ReturnToBase;
         f()

@@ -7,7 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::boxes::Entry;
-use crate::current::{settle, with_current, with_flow};
+use crate::current::{settle, with_current, with_flow, with_settled};
 use crate::frame::FrameSlot;
 use crate::hooks::{abort_on_panic, note_poll_hook};
 use crate::key::{Key, index_of};
@@ -48,7 +48,8 @@ pub fn set_poll_hook(hook: Option<Rc<dyn PollHook>>) -> Option<Rc<dyn PollHook>>
     note_poll_hook();
     leave_poll_hook();
     let number = POLL_HOOK.get();
-    let old = with_flow(|flow| {
+    // Settled again: the hook may have changed what is current.
+    let old = with_settled(|flow| {
         let old = hook_in(&flow.frame);
         let policy = Policy::PLAIN;
         let value = hook.map(|hook| Value::new(&POLL_HOOK, &policy, Some(hook), Entry::BASE));
@@ -57,7 +58,7 @@ pub fn set_poll_hook(hook: Option<Rc<dyn PollHook>>) -> Option<Rc<dyn PollHook>>
         old
     });
     enter_poll_hook();
-    old
+    old.flatten()
 }
 
 /// Enters the hook of the current frame.

@@ -33,14 +33,9 @@ impl Activation {
         created
     }
 
-    /// [`create`](Self::create) without the hooks: [`announce`](Self::announce) must follow, when
-    /// the activation stands where it stays. Until then it can be made right there, in registers.
-    #[inline]
-    pub fn prepare(kind: ResourceKind, site: &'static Location<'static>) -> Activation {
-        Activation::prepare_with(kind, site, None, Frame::inherit())
-    }
-
-    /// [`create_with`](Self::create_with) without the hooks, as [`prepare`](Self::prepare).
+    /// [`create_with`](Self::create_with) without the hooks: [`announce`](Self::announce) must
+    /// follow, when the activation stands where it stays. Until then it can be made right there, in
+    /// registers.
     #[inline]
     pub fn prepare_with(
         kind: ResourceKind,
@@ -70,7 +65,8 @@ impl Activation {
     }
 
     /// [`run`](Self::run) by a loop, which does nothing else: afterwards its base is current (see
-    /// [`with_base`](crate::with_base)).
+    /// [`with_base`](crate::with_base)). For where it is current already; debug builds panic
+    /// elsewhere.
     #[inline]
     pub fn run_on_base<R>(&self, f: impl FnOnce() -> R) -> R {
         self.enter_on_base(|| self.observe::<false, R>(f))
