@@ -61,9 +61,11 @@ impl<F: Future> TaskCell<F> {
         future: F,
     ) -> NonNull<TaskHeader> {
         let memory = core.pool.allocate(const { &Home::of::<Self>() }).cast::<Self>();
+        let header = Header { activation: activation(), vtable, next: Cell::new(None) };
+        // Not before: whatever `activation` has made is in the list now.
         let last = core.cells.last();
         let task = TaskHeader {
-            header: Header { activation: activation(), vtable, next: Cell::new(None) },
+            header,
             owner: core.identity,
             life: Life::new(2, true),
             inbox_link: InboxLink::new(ptr::null_mut()),

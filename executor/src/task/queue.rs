@@ -394,8 +394,9 @@ impl Core {
         }
         self.inbox.close();
         while let Some(message) = self.inbox.next() {
+            // What a message owns is the user's: its drop may panic, and the others must go too.
             // SAFETY: just closed.
-            unsafe { dispose_remote(message) };
+            self.guard(&Activation::of_loop(), || unsafe { dispose_remote(message) });
         }
     }
 }
