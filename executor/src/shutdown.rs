@@ -24,21 +24,34 @@ impl EventLoop {
         let handlers = self.core.failures.set_handlers(None);
         self.guarded(|| drop(handlers));
         self.discard_all();
-        hooks::flush_destroys();
+        // Hooks may queue something when they hear of that. It is silent, so this comes to an end.
+        loop {
+            hooks::flush_destroys();
+            if !self.discard_all() {
+                break;
+            }
+        }
     }
 
-    fn discard_all(&self) {
+    /// False if nothing was left.
+    fn discard_all(&self) -> bool {
+        let mut any = false;
         let mut progress = true;
         while progress {
             self.guarded(|| progress = self.discard_some());
+            any |= progress;
         }
+        any
     }
 
     /// False if nothing was left.
     fn discard_some(&self) -> bool {
         cell::cancel_all(&self.core);
-        while self.core.discard_one() {}
-        self.discard_immediate()
+        let mut any = false;
+        while self.core.discard_one() {
+            any = true;
+        }
+        any || self.discard_immediate()
             || self.discard_closer()
             || self.discard_timers()
             || self.discard_completions()

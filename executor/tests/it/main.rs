@@ -3,3 +3,4 @@
 mod product;
 mod reenter;
 mod remote;
+mod rescue;
