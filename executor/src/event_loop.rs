@@ -107,7 +107,7 @@ impl EventLoop {
     fn begin(&self, mode: Turn) -> Turn {
         self.turns.set(self.turns.get() + 1);
         self.core.budget.refill();
-        let mode = if self.core.has_jobs() { Turn::NoWait } else { mode };
+        let mode = if self.core.has_work() { Turn::NoWait } else { mode };
         self.core.drain();
         mode
     }
@@ -383,7 +383,7 @@ impl EventLoop {
 
     /// Whether anything can run without waiting.
     pub(crate) fn is_ready(&self) -> bool {
-        self.core.has_jobs()
+        self.core.has_work()
             || self.immediates.pending() > 0
             || !self.closers.borrow().is_empty()
             || !self.core.inbox.is_empty()
@@ -401,7 +401,7 @@ impl EventLoop {
     pub(crate) fn is_alive(&self) -> bool {
         // Before the inbox: whoever has let go of the loop may have sent something just before.
         self.core.keep_alive.load(Ordering::Acquire) > 0
-            || self.core.has_jobs()
+            || self.core.has_work()
             || self.timers.borrow().refed() > 0
             || self.immediates.refed() > 0
             || !self.closers.borrow().is_empty()

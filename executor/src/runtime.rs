@@ -185,9 +185,10 @@ impl Runtime {
         timer.into_iter().chain(self.event_loop.reactor.next_rearm()).min()
     }
 
-    /// Whether ticks or microtasks wait: then a host calls [`Runtime::turn`] before it sleeps.
+    /// Whether ticks or microtasks wait, or a failure for its handler: then a host calls
+    /// [`Runtime::turn`] before it sleeps.
     pub fn has_pending_ticks(&self) -> bool {
-        self.event_loop.core.has_jobs()
+        self.event_loop.core.has_work()
     }
 
     /// The selector's descriptor, which is readable when I/O or a message of another thread is

@@ -270,15 +270,15 @@ impl Core {
     /// Runs all ticks, then all microtasks, until both queues are empty; then failures.
     #[inline]
     pub(crate) fn drain(&self) {
-        if self.has_jobs() || !self.failures.is_empty() {
+        if self.has_work() {
             self.drain_queues();
         }
     }
 
-    /// Whether a tick or a microtask waits.
+    /// Whether a drain has anything to do: a job, or a failure that the last budget did not reach.
     #[inline]
-    pub(crate) fn has_jobs(&self) -> bool {
-        !(self.ticks.is_empty() && self.microtasks.is_empty())
+    pub(crate) fn has_work(&self) -> bool {
+        !(self.ticks.is_empty() && self.microtasks.is_empty() && self.failures.is_empty())
     }
 
     #[inline(never)]

@@ -1,7 +1,9 @@
 //! User code that fails or re-enters at an unexpected place: nothing is lost by it.
 
 use lunation_context::{AsyncHooks, AsyncId, AsyncResource, create_hook};
-use lunation_executor::{Runtime, UnhandledPanic, next_tick};
+use lunation_executor::{Runtime, Turn, UnhandledPanic, next_tick, spawn};
+use std::cell::Cell;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 
 /// Queues a tick when it hears of an end.
@@ -31,4 +33,40 @@ fn what_hooks_queue_at_the_very_end_is_dropped() {
     hook.disable();
     drop(hook);
     assert_eq!(Rc::strong_count(&value), 1);
+}
+
+/// Panics without the report on standard error.
+fn throw() -> ! {
+    resume_unwind(Box::new("rescue"))
+}
+
+/// A runtime that counts what its handler hears.
+fn counting(drain_budget: Option<u32>) -> (Runtime, Rc<Cell<u32>>) {
+    let heard = Rc::new(Cell::new(0));
+    let count = heard.clone();
+    let builder = Runtime::builder().drain_budget(drain_budget).on_unhandled(move |_| {
+        count.set(count.get() + 1);
+        UnhandledPanic::Continue
+    });
+    (builder.build().expect("a runtime"), heard)
+}
+
+#[test]
+fn a_failure_that_ends_the_drain_budget_is_told_in_the_same_run() {
+    let (runtime, heard) = counting(Some(1));
+    runtime.enter(|| drop(spawn(async { throw() })));
+    runtime.run_to_idle();
+    assert_eq!(heard.get(), 1);
+}
+
+#[test]
+fn a_host_learns_that_a_failure_waits() {
+    let (runtime, heard) = counting(Some(1));
+    runtime.enter(|| drop(spawn(async { throw() })));
+    // The task's poll is all that the budget allows.
+    assert!(runtime.turn(Turn::NoWait).expect("a turn"));
+    assert_eq!(heard.get(), 0);
+    assert!(runtime.next_deadline().is_some() && runtime.has_pending_ticks());
+    assert!(!runtime.turn(Turn::Wait).expect("a turn"));
+    assert_eq!(heard.get(), 1);
 }
