@@ -21,7 +21,12 @@ fn await_end(header: &TaskHeader, waker: &Waker) {
         Some(joiner) if joiner.will_wake(waker) => (joiner, None),
         joiner => (waker.clone(), joiner),
     };
-    header.joiner.set(Some(keep));
+    if header.life.is_complete() {
+        // The clone was foreign code, and has turned the loop: the end found no joiner.
+        keep.wake();
+    } else {
+        header.joiner.set(Some(keep));
+    }
     drop(old);
 }
 
@@ -189,5 +194,55 @@ impl<T> Drop for JoinRef<T> {
             // SAFETY: as above; the message carries it.
             None => unsafe { waker::send_last_remote(Verb::Detach, task) },
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::event_loop::Turn;
+    use crate::runtime::Runtime;
+    use crate::spawn::spawn;
+    use std::cell::Cell;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::ptr;
+    use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+
+    /// What a foreign waker points to, whose clone turns the loop.
+    struct Turning {
+        runtime: Runtime,
+        wakes: Cell<u32>,
+    }
+
+    impl Turning {
+        const VTABLE: RawWakerVTable =
+            RawWakerVTable::new(Turning::clone, Turning::wake, Turning::wake, |_| ());
+
+        unsafe fn clone(data: *const ()) -> RawWaker {
+            // SAFETY: it outlives its wakers.
+            let turning = unsafe { &*data.cast::<Turning>() };
+            turning.runtime.turn(Turn::NoWait).expect("a turn");
+            RawWaker::new(data, &Turning::VTABLE)
+        }
+
+        unsafe fn wake(data: *const ()) {
+            // SAFETY: it outlives its wakers.
+            let turning = unsafe { &*data.cast::<Turning>() };
+            turning.wakes.set(turning.wakes.get() + 1);
+        }
+    }
+
+    #[test]
+    fn a_task_that_ends_while_its_joiner_is_cloned_wakes_it() {
+        let turning = Turning { runtime: Runtime::new(), wakes: Cell::new(0) };
+        // SAFETY: the functions need but the data, which is alive; they stay on this thread.
+        let waker = unsafe { Waker::new(ptr::from_ref(&turning).cast(), &Turning::VTABLE) };
+        let mut context = Context::from_waker(&waker);
+        turning.runtime.enter(|| {
+            let mut handle = pin!(spawn(async { 7 }));
+            assert!(handle.as_mut().poll(&mut context).is_pending());
+            assert_eq!(turning.wakes.get(), 1);
+            assert!(matches!(handle.as_mut().poll(&mut context), Poll::Ready(Ok(7))));
+        });
     }
 }
