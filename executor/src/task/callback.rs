@@ -23,7 +23,9 @@ struct CallbackCell<F, const RESOURCE: bool> {
 fn empty(header: &mut Header, core: &Core) {
     waker::drop_frame(core, &header.activation);
     if header.activation.is_described() {
-        drop(mem::replace(&mut header.activation, Activation::of_loop()));
+        let described = mem::replace(&mut header.activation, Activation::of_loop());
+        // The extensions are user values.
+        core.guard(&header.activation, move || drop(described));
     }
 }
 

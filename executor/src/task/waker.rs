@@ -174,7 +174,7 @@ unsafe fn free(task: NonNull<TaskHeader>, core: &Core, home: &'static Home) {
 unsafe fn drop_and_free(task: NonNull<TaskHeader>, core: &Core, home: &'static Home) {
     // SAFETY: the header is initialised and not used again. What its drop runs (user values in
     // a frame or a resource's extensions) finds a cell that nobody can reach any more.
-    unsafe { task.drop_in_place() };
+    core.guard(&Activation::of_loop(), || unsafe { task.drop_in_place() });
     // SAFETY: the memory came from this pool with the home of the cell's table.
     unsafe { core.pool.free(task.cast(), home) };
 }

@@ -1,7 +1,9 @@
 //! User code that fails or re-enters at an unexpected place: nothing is lost by it.
 
-use lunation_context::{AsyncHooks, AsyncId, AsyncResource, create_hook};
-use lunation_executor::{Runtime, Turn, UnhandledPanic, next_tick, spawn};
+use lunation_context::{AsyncHooks, AsyncId, AsyncResource, create_hook, execution_async_resource};
+use lunation_executor::{
+    Runtime, Turn, UnhandledPanic, microtask, next_tick, queue_microtask, spawn,
+};
 use std::cell::Cell;
 use std::panic::resume_unwind;
 use std::rc::Rc;
@@ -69,4 +71,36 @@ fn a_host_learns_that_a_failure_waits() {
     assert!(runtime.next_deadline().is_some() && runtime.has_pending_ticks());
     assert!(!runtime.turn(Turn::Wait).expect("a turn"));
     assert_eq!(heard.get(), 1);
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        throw();
+    }
+}
+
+/// Gives the current resource an extension whose drop panics.
+fn mine() {
+    execution_async_resource().extensions().insert(Bomb);
+}
+
+#[test]
+fn extensions_that_panic_when_they_are_dropped_are_failures() {
+    let (runtime, heard) = counting(None);
+    runtime.block_on(async {
+        next_tick(mine);
+        queue_microtask(mine);
+        drop(spawn(async { mine() }));
+        let joined = spawn(async {
+            mine();
+            7
+        });
+        assert!(matches!(joined.await, Ok(7)));
+        microtask().await;
+    });
+    runtime.run_to_idle();
+    assert_eq!(heard.get(), 4);
 }
