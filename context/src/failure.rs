@@ -8,8 +8,9 @@ use crate::current::{execution_async_id, execution_async_resource};
 use crate::hooks::message_of;
 use crate::warning::{Warning, emit_warning};
 
-/// Takes what a subscriber or a transform of a diagnostics channel has panicked with; it is
-/// called at once, in the context of the failure. What it returns was not taken.
+/// Takes what a subscriber or a transform of a diagnostics channel, or a waker that waited for I/O,
+/// has panicked with; it is called at once, in the context of the failure. What it returns was not
+/// taken.
 ///
 /// It must not panic.
 pub type FailureHandler = fn(Box<dyn Any + Send>) -> Option<Box<dyn Any + Send>>;
@@ -26,8 +27,9 @@ pub fn set_failure_handler(handler: Option<FailureHandler>) -> Option<FailureHan
     FAILURE_HANDLER.replace(handler)
 }
 
-/// Calls `f`; a panic of it ends here and goes to the handler. `None` if it has panicked.
-pub(crate) fn contain<R>(f: impl FnOnce() -> R) -> Option<R> {
+/// Calls `f`; a panic of it ends here and goes to the [`FailureHandler`]. `None` if it has
+/// panicked. For runtimes: so they call what is nobody's in particular.
+pub fn contain<R>(f: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(result) => Some(result),
         Err(payload) => {

@@ -75,7 +75,7 @@ pub use async_resource::{
 };
 pub use current::{execution_async_id, execution_async_resource, trigger_async_id, with_base};
 pub use emitter::{EventEmitter, EventEmitterAsyncResource, ListenerId};
-pub use failure::{FailureHandler, set_failure_handler};
+pub use failure::{FailureHandler, contain, set_failure_handler};
 pub use frame::Frame;
 pub use hooks::{AsyncHooks, Hook, create_hook};
 pub use id::{AsyncId, newest_async_id};

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{RawWakerVTable, Waker};
 use std::time::{Duration, Instant};
 
-use lunation_context::{Frame, Resource, hooks};
+use lunation_context::{Frame, Resource, contain, hooks};
 use mio::event::Source;
 use mio::{Interest, Poll};
 
@@ -164,11 +164,11 @@ impl Reactor {
     }
 
     /// Wakes the tasks whose I/O budget was spent, all of this moment's and none that join them
-    /// meanwhile. To be called after the poll phase.
+    /// meanwhile. To be called after the poll phase. A waker's panic goes to the failure handler.
     pub fn wake_yielded(&self) {
         let batch = self.yielded.take();
         for waker in batch {
-            waker.wake();
+            contain(|| waker.wake());
         }
     }
 

@@ -17,6 +17,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{RawWakerVTable, Waker};
 
+use lunation_context::contain;
+
 /// Who waits: the number of the wait, which tells the order of waits, and beside it whether it is
 /// one of the `poll_*` functions; or nobody.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -228,10 +230,11 @@ impl Waking {
         self.first.is_none() && self.rest.is_empty()
     }
 
-    /// Wakes them. User code may run: hold no borrow.
+    /// Wakes them, all of them: a panic of one is a failure of the resource that is current. User
+    /// code may run: hold no borrow.
     pub(crate) fn wake(self) {
         for waker in self.first.into_iter().chain(self.rest.into_iter().map(|it| it.waker)) {
-            waker.wake();
+            contain(|| waker.wake());
         }
     }
 }

@@ -4,9 +4,16 @@ use lunation_context::{AsyncHooks, AsyncId, AsyncResource, create_hook, executio
 use lunation_executor::{
     Runtime, Turn, UnhandledPanic, microtask, next_tick, queue_microtask, spawn,
 };
+use lunation_reactor::net::TcpStream;
 use std::cell::Cell;
+use std::future::Future;
+use std::io::Write;
+use std::net;
 use std::panic::resume_unwind;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Wake, Waker};
 
 /// Queues a tick when it hears of an end.
 struct TickOnDestroy(Rc<()>);
@@ -103,4 +110,61 @@ fn extensions_that_panic_when_they_are_dropped_are_failures() {
     });
     runtime.run_to_idle();
     assert_eq!(heard.get(), 4);
+}
+
+/// A waker that is not the runtime's, and panics.
+struct Panicking;
+
+impl Wake for Panicking {
+    fn wake(self: Arc<Self>) {
+        throw();
+    }
+}
+
+#[derive(Default)]
+struct Counting(AtomicU32);
+
+impl Wake for Counting {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A stream of which it is known that nothing is there to be read, and its peer.
+fn blocked_pair(runtime: &Runtime) -> (TcpStream, net::TcpStream) {
+    let listener = net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let peer = net::TcpStream::connect(listener.local_addr().expect("an address"));
+    let (ours, _) = listener.accept().expect("a connection");
+    let ours = runtime.enter(|| TcpStream::from_std(ours).expect("a stream"));
+    runtime.turn(Turn::NoWait).expect("a turn");
+    assert!(runtime.enter(|| ours.try_read(&mut [0])).is_err(), "nothing was sent");
+    (ours, peer.expect("a stream"))
+}
+
+#[test]
+fn a_waker_that_panics_keeps_io_from_nobody() {
+    let (runtime, heard) = counting(None);
+    let (stream, mut peer) = blocked_pair(&runtime);
+    let count = Arc::new(Counting::default());
+    let panicking = || Waker::from(Arc::new(Panicking));
+    let wakers = [panicking(), panicking(), Waker::from(count.clone())];
+    let waits = wakers.each_ref().map(|waker| {
+        let mut wait = Box::pin(stream.readable());
+        let mut context = Context::from_waker(waker);
+        runtime.enter(|| assert!(wait.as_mut().poll(&mut context).is_pending()));
+        wait
+    });
+    peer.write_all(b"x").expect("a write");
+    runtime.turn(Turn::Wait).expect("a turn");
+    assert_eq!((heard.take(), count.0.swap(0, Ordering::Relaxed)), (2, 1));
+    drop(waits);
+    // Their budget is spent.
+    runtime.enter(|| {
+        for waker in &wakers {
+            let mut context = Context::from_waker(waker);
+            while stream.poll_read_ready(&mut context).is_ready() {}
+        }
+    });
+    runtime.turn(Turn::NoWait).expect("a turn");
+    assert_eq!((heard.take(), count.0.load(Ordering::Relaxed)), (2, 1));
 }
