@@ -114,6 +114,8 @@ where
                 connection.as_mut().graceful_shutdown();
             }
             if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                // If hyper has given the stream away, it is not for us to watch any more.
+                progress.hand_over();
                 return Poll::Ready(result.map_err(Failure::Connection));
             }
             if !progress.is_busy() {

@@ -78,6 +78,13 @@ impl Progress {
         self.changed.store(true, Relaxed);
     }
 
+    /// The connection is another protocol's from now on, or over: nothing of it is a request.
+    pub(super) fn hand_over(&self) {
+        self.tail.store(number(EMPTY_LINE), Relaxed);
+        self.in_body.store(true, Relaxed);
+        self.had_body.store(false, Relaxed);
+    }
+
     /// Hyper has come to rest. If no request runs, its body was read.
     pub(super) fn note_idle(&self) {
         if !self.is_busy() {

@@ -38,6 +38,11 @@ impl Client {
         self.stream.write_all(text.as_bytes()).await
     }
 
+    /// Ends this side of the connection.
+    pub(crate) async fn finish(&mut self) {
+        self.stream.shutdown().await.expect("it is open");
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> Reply {
         self.send(&get(path)).await;
         self.reply().await
