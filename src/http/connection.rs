@@ -122,6 +122,11 @@ where
                 let exceeded = deadline.poll_exceeded(progress, shared.limits, cx);
                 return exceeded.map(|()| Err(Failure::Timeout));
             }
+            // A whole answer is of use to a client that has ended its side. That it is gone the
+            // writes will tell.
+            if !progress.is_answering() {
+                return Poll::Pending;
+            }
             match stream.poll_peek(cx, &mut [0]) {
                 Poll::Pending | Poll::Ready(Ok(1..)) => Poll::Pending,
                 Poll::Ready(_) => Poll::Ready(Err(Failure::Disconnected)),

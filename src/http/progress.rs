@@ -92,10 +92,16 @@ impl Progress {
         }
     }
 
+    /// Whether a request is being answered.
+    #[inline]
+    pub(super) fn is_answering(&self) -> bool {
+        self.answering.load(Relaxed)
+    }
+
     /// Whether a request is being answered, or its response not written yet.
     #[inline]
     pub(super) fn is_busy(&self) -> bool {
-        self.answering.load(Relaxed) || self.blocked.load(Relaxed)
+        self.is_answering() || self.blocked.load(Relaxed)
     }
 
     /// Whether another limit counts than when this was asked last.

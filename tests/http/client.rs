@@ -74,7 +74,8 @@ impl Client {
         self.unread.is_empty() && !self.fill().await
     }
 
-    async fn chunks(&mut self) -> Option<String> {
+    /// A body that comes in chunks.
+    pub(crate) async fn chunks(&mut self) -> Option<String> {
         let mut body = String::new();
         loop {
             let size = usize::from_str_radix(&self.until("\r\n").await?, 16).ok()?;

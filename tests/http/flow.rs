@@ -221,6 +221,22 @@ fn a_broken_connection_drops_the_request_in_its_flow() {
     });
 }
 
+#[test]
+fn a_client_that_has_ended_its_side_receives_the_rest_of_a_whole_answer() {
+    run(async {
+        // More than the buffers between the two hold.
+        let word = &*"x".repeat(32 << 20).leak();
+        let server = start(async move |_| text(word), |server| server).await;
+        let mut client = Client::connect(server.address).await;
+        client.send(&get("/")).await;
+        client.line_block().await.expect("a head");
+        client.finish().await;
+        time::sleep(Duration::from_millis(1)).await;
+        assert!(client.chunks().await.is_some_and(|body| body == word), "the rest is missing");
+        assert!(client.is_closed().await);
+    });
+}
+
 // ---- as hooks see it ----
 
 type Events = Rc<RefCell<Vec<String>>>;
