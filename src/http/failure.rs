@@ -18,7 +18,10 @@ pub enum Failure {
     /// A connection ended with an error: bad input, a peer that has gone while it sent or received,
     /// an error of the service or of a response body.
     Connection(hyper::Error),
-    /// The peer has closed the connection while its request was being answered.
+    /// The peer has closed the connection while its request was being answered, or has ended its
+    /// side, which looks the same; Node's server would keep that open. With requests that were sent
+    /// at once, one whose answer is being made is lost too. If the end comes within a request's
+    /// body, the handler is dropped at its next await.
     Disconnected,
     /// A connection was closed because the head of a request, or its beginning, did not come in
     /// time.

@@ -96,13 +96,19 @@ impl<S> Serve<S> {
     ///
     /// What comes after a response counts as the next head, also if it is the rest of the request's
     /// body: whoever reads a long body in a task of its own should not respond before its end.
+    ///
+    /// Neither this nor the [idle limit](Self::idle_timeout) counts while a request is answered or
+    /// its response waits for the client: nothing limits how long that may take to read. A response
+    /// body can: it is polled only when there is room, so it may fail when that is too late. Of a
+    /// client that reads nothing it does not learn; against those, put a proxy in front.
     pub fn header_timeout(mut self, limit: Duration) -> Self {
         self.shared.limits.header = limit.min(LONGEST_LIMIT);
         self
     }
 
     /// How long a connection may wait for its next request to begin. Default: 75 s; more than a
-    /// year is a year.
+    /// year is a year. It does not limit how long a client takes to read a response: see
+    /// [`header_timeout`](Self::header_timeout).
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.shared.limits.idle = limit.min(LONGEST_LIMIT);
         self
