@@ -19,6 +19,8 @@ pub(super) struct Progress {
     in_body: AtomicBool,
     /// The last request had a body, of which nobody knows whether it was read to its end.
     had_body: AtomicBool,
+    /// A head has begun since the last request: what may be empty lines before one included.
+    in_head: AtomicBool,
     /// A wait, or the head that ends it, has begun: another limit counts.
     changed: AtomicBool,
 }
@@ -32,6 +34,7 @@ impl Progress {
             blocked: AtomicBool::new(false),
             in_body: AtomicBool::new(false),
             had_body: AtomicBool::new(false),
+            in_head: AtomicBool::new(false),
             changed: AtomicBool::new(false),
         }
     }
@@ -48,7 +51,8 @@ impl Progress {
             None => bytes.iter().fold(before, |tail, byte| tail << 8 | u32::from(*byte)),
         };
         self.tail.store(tail, Relaxed);
-        if ends_head(before) && !ends_head(tail) {
+        if ends_head(before) && !ends_head(tail) && !self.in_head.load(Relaxed) {
+            self.in_head.store(true, Relaxed);
             self.changed.store(true, Relaxed);
         }
     }
@@ -75,6 +79,7 @@ impl Progress {
     pub(super) fn end_request(&self) {
         self.answering.store(false, Relaxed);
         self.in_body.store(false, Relaxed);
+        self.in_head.store(self.has_partial_head(), Relaxed);
         self.changed.store(true, Relaxed);
     }
 
