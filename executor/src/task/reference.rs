@@ -102,7 +102,7 @@ impl TaskRef {
     /// Drops what the task has left of its context; inside its loop.
     fn release_frame(&self) {
         if let Some(core) = self.core() {
-            waker::release_frame(self.header(), core);
+            waker::drop_frame(core, &self.header().header.activation);
         }
     }
 

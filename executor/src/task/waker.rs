@@ -430,16 +430,10 @@ pub(crate) fn discard_outcome(header: &TaskHeader, core: &Core) {
 fn drop_outcome(header: &TaskHeader, core: &Core, outcome: Outcome) {
     // SAFETY: the caller has won it, inside the loop; the reference is alive for the call.
     unsafe { (header.ops().drop_outcome)(NonNull::from(header), core.owner(), outcome) };
-    release_frame(header, core);
-}
-
-/// Drops what a task has left of its context.
-#[inline]
-pub(crate) fn release_frame(header: &TaskHeader, core: &Core) {
     drop_frame(core, &header.header.activation);
 }
 
-/// Drops the frame of a task or callback that has ended.
+/// Drops what a task or callback that has ended has left of its context.
 #[inline]
 pub(crate) fn drop_frame(core: &Core, activation: &Activation) {
     activation.release_within(|drop_values| guard_drop(core, activation, drop_values));
