@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::pending;
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -223,9 +224,10 @@ fn a_broken_connection_drops_the_request_in_its_flow() {
 
 #[test]
 fn a_client_that_has_ended_its_side_receives_the_rest_of_a_whole_answer() {
+    // More than the buffers between the two hold. In a static, so that it is no leak.
+    static WORD: LazyLock<String> = LazyLock::new(|| "x".repeat(32 << 20));
     run(async {
-        // More than the buffers between the two hold.
-        let word = &*"x".repeat(32 << 20).leak();
+        let word = WORD.as_str();
         let server = start(async move |_| text(word), |server| server).await;
         let mut client = Client::connect(server.address).await;
         client.send(&get("/")).await;
