@@ -76,15 +76,29 @@ impl Frame {
 
     /// Gives back the frame of a flow that has ended; 0: of none that ever had an entry. No user
     /// code runs: [`boxes::dispose_queued`] must follow.
-    ///
-    /// What the flow's entries have replaced is cut off from them first: nobody can come back to
-    /// it, but captures that share the entries' boxes would keep it alive.
     #[inline]
     pub(crate) fn end_flow_later(self, flow: u64) {
-        if flow != 0 && !self.is_empty() {
-            self.cut_priors(flow);
+        let frame = ManuallyDrop::new(self);
+        if flow != 0 {
+            frame.end_own_flow(flow);
+        } else if let Some(dead) = frame.uncount() {
+            free(dead);
         }
-        if let Some(dead) = ManuallyDrop::new(self).uncount() {
+    }
+
+    /// What the flow's entries have replaced is cut off from them first: nobody can come back to
+    /// it, but captures that share the entries' boxes would keep it alive.
+    #[inline(never)]
+    fn end_own_flow(&self, flow: u64) {
+        for slot in self.slots() {
+            let own = |value: &&ValueRef| value.entry().flow == flow;
+            let mut next = peek(slot).filter(own).and_then(ValueRef::take_prior);
+            while let Some(prior) = next {
+                next = Some(&prior).filter(own).and_then(ValueRef::take_prior);
+                prior.release_later();
+            }
+        }
+        if let Some(dead) = self.uncount() {
             free(dead);
         }
     }
@@ -109,18 +123,6 @@ impl Frame {
         header.special.set(false);
         self.slots().iter().for_each(|slot| drop(slot.take()));
         self
-    }
-
-    #[inline(never)]
-    fn cut_priors(&self, flow: u64) {
-        for slot in self.slots() {
-            let own = |value: &&ValueRef| value.entry().flow == flow;
-            let mut next = peek(slot).filter(own).and_then(ValueRef::take_prior);
-            while let Some(prior) = next {
-                next = Some(&prior).filter(own).and_then(ValueRef::take_prior);
-                prior.release_later();
-            }
-        }
     }
 
     #[inline]

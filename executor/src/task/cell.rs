@@ -189,15 +189,18 @@ fn drop_panicked<T>(
     Err(JoinError::Panicked(panic))
 }
 
-/// The end of a task outside of its resource: frame, joiner, scheduler's reference.
+/// The end of a task outside of its resource: frame, joiner, scheduler's reference. Apart, as most
+/// polls do not come to it.
 ///
 /// # Safety
-/// The task, a `TaskCell<F>`, has just completed.
-#[inline(always)]
-unsafe fn release<F: Future>(task: NonNull<TaskHeader>, core: &Core) {
+/// The task, a `TaskCell<F>`, has just completed, and we are inside its loop.
+#[inline(never)]
+unsafe fn release<F: Future>(task: NonNull<TaskHeader>) {
     // SAFETY: the scheduler's reference is given back at the end of this function.
     let header = unsafe { task.as_ref() };
-    core.live_tasks.set(core.live_tasks.get() - 1);
+    // SAFETY: we are inside this loop.
+    let core = || unsafe { header.owner.core() };
+    core().live_tasks.set(core().live_tasks.get() - 1);
     let activation = &header.header.activation;
     if activation.has_frame() {
         let wants_frame = match header.life.outcome() {
@@ -206,17 +209,17 @@ unsafe fn release<F: Future>(task: NonNull<TaskHeader>, core: &Core) {
             None => false,
         };
         if !wants_frame {
-            waker::drop_frame(core, activation);
+            activation.release_within(|values| waker::guard_drop(core(), activation, values));
         }
     }
     if header.has_joiner() {
-        waker::wake_joiner(header, core);
+        waker::wake_joiner(header, core());
     }
     // Rule 5: else the entry has the scheduler's reference.
     if !header.life.is_scheduled() {
         let home = const { &Home::of::<TaskCell<F>>() };
         // SAFETY: the scheduler's reference, given back once.
-        unsafe { waker::drop_local_at(task, core, home) };
+        unsafe { waker::drop_local_at(task, core(), home) };
     }
 }
 
@@ -268,7 +271,7 @@ unsafe fn run_task<F: Future, const MAIN: bool>(cell: NonNull<Header>, owner: Ow
             core().budget.stop();
         }
         // SAFETY: `finish` has just completed the task.
-        unsafe { release::<F>(task, core()) };
+        unsafe { release::<F>(task) };
     }
 }
 
@@ -307,7 +310,7 @@ unsafe fn cancel<F: Future, const QUEUED: bool>(task: NonNull<TaskHeader>, owner
         activation.run_silent(end);
     }
     // SAFETY: `fail` has just completed the task.
-    unsafe { release::<F>(task, core) };
+    unsafe { release::<F>(task) };
 }
 
 unsafe fn drop_outcome<F: Future>(task: NonNull<TaskHeader>, owner: Owner, outcome: Outcome) {

@@ -439,8 +439,9 @@ pub(crate) fn drop_frame(core: &Core, activation: &Activation) {
     activation.release_within(|drop_values| guard_drop(core, activation, drop_values));
 }
 
+/// Drops values that have died with a frame.
 #[cold]
 #[inline(never)]
-fn guard_drop(core: &Core, activation: &Activation, drop_values: fn()) {
+pub(crate) fn guard_drop(core: &Core, activation: &Activation, drop_values: fn()) {
     core.guard(activation, drop_values);
 }
