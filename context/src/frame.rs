@@ -48,6 +48,7 @@ impl Header {
 /// Everything the storages hold at one moment: a counted pointer, null if they hold nothing.
 ///
 /// `Clone` and `Drop` are one non-atomic count.
+#[derive(Default)]
 pub struct Frame(Option<NonNull<Header>>);
 
 impl Frame {
@@ -266,13 +267,6 @@ unsafe fn free_with(raw: NonNull<Header>, slots: &[Slot]) {
     }
     // SAFETY: allocated from the home of so many slots, which are not used any more.
     unsafe { pool::release(raw.cast(), Home::new(layout_for(slots.len()))) };
-}
-
-impl Default for Frame {
-    #[inline]
-    fn default() -> Self {
-        Frame::empty()
-    }
 }
 
 impl fmt::Debug for Frame {
