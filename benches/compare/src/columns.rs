@@ -15,11 +15,13 @@ pub enum Column {
     Node,
     Bun,
     Deno,
+    /// No runtime: a loop around epoll itself, for the network.
+    RawEpoll,
 }
 
 impl Column {
     /// All, in the order of the tables.
-    pub const ALL: [Column; 12] = [
+    pub const ALL: [Column; 13] = [
         Column::Lunation,
         Column::TokioSet,
         Column::TokioRuntime,
@@ -32,6 +34,7 @@ impl Column {
         Column::Node,
         Column::Bun,
         Column::Deno,
+        Column::RawEpoll,
     ];
 
     /// The engines of JavaScript, with the variables that say where they are.
@@ -53,6 +56,7 @@ impl Column {
             Column::Node => "Node",
             Column::Bun => "Bun",
             Column::Deno => "Deno",
+            Column::RawEpoll => "raw epoll",
         }
     }
 

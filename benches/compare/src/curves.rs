@@ -11,12 +11,17 @@ use lunation_workloads::timers::{fire, look, rearm, sleeps_among};
 use lunation_workloads::{Load, Work};
 use std::time::Duration;
 
-/// A family of curves: one plot.
-pub struct Curve {
+/// What a plot shows, and where it is.
+pub struct Axes {
     pub title: &'static str,
     /// Of the plot, without its ending.
     pub file: &'static str,
     pub axis: &'static str,
+}
+
+/// A family of curves: one plot.
+pub struct Curve {
+    pub axes: Axes,
     pub sizes: &'static [u64],
     /// How much is done at a size.
     load: fn(u64) -> Load,
@@ -92,9 +97,7 @@ pub fn all() -> Vec<Curve> {
 fn task_and_timer_curves() -> Vec<Curve> {
     vec![
         Curve {
-            title: "Yield among tasks",
-            file: "tasks",
-            axis: "tasks",
+            axes: Axes { title: "Yield among tasks", file: "tasks", axis: "tasks" },
             sizes: MANY,
             load: each_twice,
             series: vec![
@@ -105,9 +108,11 @@ fn task_and_timer_curves() -> Vec<Curve> {
             ],
         },
         Curve {
-            title: "Sleep made and dropped among pending ones",
-            file: "timers-insert",
-            axis: "pending sleeps",
+            axes: Axes {
+                title: "Sleep made and dropped among pending ones",
+                file: "timers-insert",
+                axis: "pending sleeps",
+            },
             sizes: TIMERS,
             load: fixed,
             series: vec![
@@ -118,9 +123,11 @@ fn task_and_timer_curves() -> Vec<Curve> {
             ],
         },
         Curve {
-            title: "Re-arm of one of the pending sleeps",
-            file: "timers-rearm",
-            axis: "pending sleeps",
+            axes: Axes {
+                title: "Re-arm of one of the pending sleeps",
+                file: "timers-rearm",
+                axis: "pending sleeps",
+            },
             sizes: TIMERS,
             load: fixed,
             series: vec![
@@ -132,9 +139,11 @@ fn task_and_timer_curves() -> Vec<Curve> {
             ],
         },
         Curve {
-            title: "Sleeps of 1 to 100 ms that all fire, processor time of each",
-            file: "timers-fire",
-            axis: "sleeps",
+            axes: Axes {
+                title: "Sleeps of 1 to 100 ms that all fire, processor time of each",
+                file: "timers-fire",
+                axis: "sleeps",
+            },
             sizes: TIMERS,
             load: all_of_them,
             series: vec![
@@ -149,9 +158,7 @@ fn task_and_timer_curves() -> Vec<Curve> {
 fn context_curves() -> Vec<Curve> {
     vec![
         Curve {
-            title: "Context among stores",
-            file: "stores",
-            axis: "stores",
+            axes: Axes { title: "Context among stores", file: "stores", axis: "stores" },
             sizes: STORES,
             load: fixed,
             series: vec![
@@ -165,9 +172,7 @@ fn context_curves() -> Vec<Curve> {
             ],
         },
         Curve {
-            title: "Yield under nested context",
-            file: "nesting",
-            axis: "levels",
+            axes: Axes { title: "Yield under nested context", file: "nesting", axis: "levels" },
             sizes: STORES,
             load: fixed,
             series: vec![

@@ -19,6 +19,8 @@ mod plot;
 
 mod page;
 
+mod net;
+
 use goals::Results;
 use lunation_workloads::callgrind::{self, Counts};
 use lunation_workloads::contexts;
@@ -33,9 +35,9 @@ use std::time::Duration;
 const USAGE: &str = "\
 usage: compare [FILTER..] [--quick] [--rounds N] [--no-callgrind] [--write]
   FILTER          only rows and curves whose names contain one of these
-  --quick         a minute instead of five
+  --quick         a minute instead of ten
   --rounds N      rounds of each row, at most (15)
-  --no-callgrind  no instruction counts
+  --no-callgrind  no counts of instructions and system calls
   --write         into benches/RESULTS.md and benches/plots instead of to the terminal
 $NODE, $BUN and $DENO name the JavaScript engines that take part.";
 
@@ -96,6 +98,9 @@ impl Options {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if net::serve_once(&arguments)? {
+        return Ok(());
+    }
     contexts::prepare();
     if callgrind::run_once(&arguments) || memory::hold_once(&arguments) {
         return Ok(());
@@ -108,8 +113,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (table, verdicts) = memory::table();
         page.section("Memory", &table, &verdicts);
     }
-    // Sections of other files are added here: `page.section(title, text, verdicts)`.
     measure_curves(&options, &engines, &mut page)?;
+    net::measure(&options, &mut page)?;
     let text = page.finish(&engines, options.effort.rounds);
     if options.write {
         std::fs::write(Path::new(BENCHES).join("RESULTS.md"), text)?;
@@ -166,19 +171,28 @@ fn plots(file: &str) -> Result<std::path::PathBuf, Box<dyn Error>> {
     Ok(folder.join(file))
 }
 
+/// Draws a curve if there is to be a page.
+fn plot_curve(
+    options: &Options,
+    axes: &curves::Axes,
+    lines: &[curves::Line],
+) -> Result<(), Box<dyn Error>> {
+    if !options.write {
+        return Ok(());
+    }
+    plot::curves(&plots(&format!("{}.svg", axes.file))?, axes, lines)
+}
+
 fn measure_curves(
     options: &Options,
     engines: &[Engine],
     page: &mut Page,
 ) -> Result<(), Box<dyn Error>> {
-    for curve in curves::all().iter().filter(|curve| options.wants(curve.title)) {
-        eprintln!("{}", curve.title);
+    for curve in curves::all().iter().filter(|curve| options.wants(curve.axes.title)) {
+        eprintln!("{}", curve.axes.title);
         let lines = curve.measure(options.curve_rounds, options.largest, engines)?;
-        if options.write {
-            let file = plots(&format!("{}.svg", curve.file))?;
-            plot::curves(&file, curve.title, curve.axis, &lines)?;
-        }
-        page.curve(curve, &lines);
+        plot_curve(options, &curve.axes, &lines)?;
+        page.curve(&curve.axes, &lines);
     }
     Ok(())
 }

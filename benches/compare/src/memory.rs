@@ -93,7 +93,7 @@ fn bytes(column: Column, thing: &str) -> Option<f64> {
 }
 
 /// The table, and what became of the goals.
-pub fn table() -> (String, Vec<(&'static str, Verdict)>) {
+pub fn table() -> (String, Vec<(String, Verdict)>) {
     let columns: Vec<Column> = holders().iter().map(|(column, _)| *column).collect();
     let names: Vec<&str> = columns.iter().map(|column| column.name()).collect();
     let mut text = format!("| bytes | {} | goal |\n", names.join(" | "));
@@ -111,7 +111,7 @@ pub fn table() -> (String, Vec<(&'static str, Verdict)>) {
             if let Some(own) = own.filter(|_| *column == Column::Lunation) {
                 let judged = Verdict::new(own.round(), goal, 0, "bytes");
                 verdict.clone_from(&judged.text);
-                verdicts.push((thing, judged));
+                verdicts.push((thing.to_owned(), judged));
             }
         }
         text += &format!("| {thing} | {} | {verdict} |\n", cells.join(" | "));

@@ -1,7 +1,7 @@
 //! The page of results, in Markdown.
 
 use crate::columns::Column;
-use crate::curves::{Curve, Line};
+use crate::curves::{Axes, Line};
 use crate::goals::{Figures, Results, Verdict};
 use crate::rows::{Group, Row};
 use crate::scripts::Engine;
@@ -26,8 +26,8 @@ impl Page {
         }
     }
 
-    /// A section of its own making.
-    pub fn section(&mut self, title: &str, text: &str, verdicts: &[(&str, Verdict)]) {
+    /// A section of its own making, with what became of its goals.
+    pub fn section(&mut self, title: &str, text: &str, verdicts: &[(String, Verdict)]) {
         let _ = write!(self.body, "\n## {title}\n\n{text}");
         for (name, verdict) in verdicts {
             self.judge(name, verdict);
@@ -61,13 +61,13 @@ impl Page {
     }
 
     /// The figures of curves, with the plot beside them.
-    pub fn curve(&mut self, curve: &Curve, lines: &[Line]) {
+    pub fn curve(&mut self, axes: &Axes, lines: &[Line]) {
         let sizes: Vec<u64> = lines
             .first()
             .map_or(Vec::new(), |line| line.points.iter().map(|point| point.0).collect());
         let heads: Vec<String> = sizes.iter().map(u64::to_string).collect();
-        let mut text = format!("![{}](plots/{}.svg)\n\n", curve.title, curve.file);
-        let _ = writeln!(text, "| ns at so many {} | {} | growth |", curve.axis, heads.join(" | "));
+        let mut text = format!("![{}](plots/{}.svg)\n\n", axes.title, axes.file);
+        let _ = writeln!(text, "| ns at so many {} | {} | growth |", axes.axis, heads.join(" | "));
         let _ = writeln!(text, "|---|{}---|", "---:|".repeat(sizes.len()));
         for line in lines {
             let cells: Vec<String> = line.points.iter().map(|p| format!("{:.1}", p.1)).collect();
@@ -80,10 +80,10 @@ impl Page {
             let shown = verdict.as_ref().map_or(format!("{growth:.1} times"), |v| v.text.clone());
             let _ = writeln!(text, "| {name} | {} | {shown} |", cells.join(" | "));
             if let Some(verdict) = verdict {
-                self.judge(&format!("{}, {name}", curve.title), &verdict);
+                self.judge(&format!("{}, {name}", axes.title), &verdict);
             }
         }
-        self.section(curve.title, &text, &[]);
+        self.section(axes.title, &text, &[]);
     }
 
     /// The whole page.
@@ -148,7 +148,7 @@ fn versions(engines: &[Engine]) -> String {
         let (_, rest) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
         Some(format!("{package} {}", rest.split('"').next()?))
     };
-    let packages = "lunation tokio smol async-executor futures-executor monoio compio runite";
+    let packages = "lunation tokio smol async-executor futures-executor monoio compio runite hyper";
     let rust = packages.split(' ').filter_map(locked);
     let scripted = engines.iter().map(|e| format!("{} {}", e.column.name(), e.version));
     let all: Vec<String> = rust.chain(scripted).collect();

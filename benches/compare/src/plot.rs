@@ -1,7 +1,7 @@
 //! Plots as SVG.
 
 use crate::columns::Column;
-use crate::curves::Line;
+use crate::curves::{Axes, Line};
 use plotters::prelude::*;
 use std::error::Error;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn colour(column: Column) -> RGBColor {
     match column {
         Column::Lunation => RGBColor(200, 30, 60),
         Column::TokioSet | Column::TokioRuntime | Column::TokioSpawn => RGBColor(50, 90, 200),
-        Column::Smol => RGBColor(120, 120, 120),
+        Column::Smol | Column::RawEpoll => RGBColor(120, 120, 120),
         Column::Monoio => RGBColor(30, 150, 90),
         Column::Node => RGBColor(200, 140, 0),
         _ => RGBColor(130, 60, 160),
@@ -21,7 +21,7 @@ fn colour(column: Column) -> RGBColor {
 }
 
 /// Draws lines over a logarithmic size, in nanoseconds on a logarithmic scale.
-pub fn curves(file: &Path, title: &str, axis: &str, lines: &[Line]) -> Result<(), Box<dyn Error>> {
+pub fn curves(file: &Path, axes: &Axes, lines: &[Line]) -> Result<(), Box<dyn Error>> {
     let points = || lines.iter().flat_map(|line| &line.points);
     let sizes = points().map(|point| point.0);
     let (first, last) = (sizes.clone().min().unwrap_or(1), sizes.max().unwrap_or(2));
@@ -31,7 +31,7 @@ pub fn curves(file: &Path, title: &str, axis: &str, lines: &[Line]) -> Result<()
     let area = SVGBackend::new(file, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
-        .caption(title, (FONT, 18))
+        .caption(axes.title, (FONT, 18))
         .margin(12)
         .x_label_area_size(42)
         .y_label_area_size(58)
@@ -42,7 +42,7 @@ pub fn curves(file: &Path, title: &str, axis: &str, lines: &[Line]) -> Result<()
         )?;
     chart
         .configure_mesh()
-        .x_desc(axis)
+        .x_desc(axes.axis)
         .y_desc("ns per operation")
         .x_label_formatter(&|size| format!("{size:.0}"))
         .light_line_style(WHITE)

@@ -1,6 +1,6 @@
 //! Echo servers: the same few lines on each runtime, and on epoll itself.
 
-use crate::{monoio_runtime, tokio_runtime};
+use super::{monoio_runtime, tokio_runtime};
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};

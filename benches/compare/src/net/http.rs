@@ -1,6 +1,6 @@
 //! HTTP/1.1 servers on hyper: a greeting for GET, the request's body for POST.
 
-use crate::{monoio_runtime, tokio_runtime};
+use super::{monoio_runtime, tokio_runtime};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
