@@ -152,6 +152,8 @@ pub(super) fn find<M: ?Sized + 'static>(channel: u64) -> Option<Rc<Audience<M>>>
 }
 
 /// Is there an audience of the channel?
+#[cold]
+#[inline(never)]
 pub(super) fn exists(channel: u64) -> bool {
     AUDIENCES.try_with(|audiences| audiences.borrow().contains_key(&channel)).unwrap_or(false)
 }

@@ -142,7 +142,11 @@ impl<F: Future> TaskCell<F> {
         // Before any hook runs: one that drops the handle must find the outcome.
         self.task.life.complete(outcome);
         if hooks::watched() {
-            tell_end(activation, completed);
+            if completed {
+                tell_completion(activation);
+            } else {
+                activation.end();
+            }
         }
     }
 
@@ -159,16 +163,12 @@ impl<F: Future> TaskCell<F> {
     }
 }
 
-/// Tells hooks and subscribers that a task has ended.
+/// Tells hooks and subscribers that a task has completed and ended.
 #[cold]
 #[inline(never)]
-fn tell_end(activation: &Activation, completed: bool) {
-    if completed {
-        activation.resolve_and_end();
-        channels::tell_task(&channels::TASK_COMPLETE, activation);
-    } else {
-        activation.end();
-    }
+fn tell_completion(activation: &Activation) {
+    activation.resolve_and_end();
+    channels::tell_task(&channels::TASK_COMPLETE, activation);
 }
 
 /// The future's drop has panicked: what the task ends with then.
@@ -356,7 +356,8 @@ fn start(task: NonNull<TaskHeader>, core: &Core) {
     if core.is_closing() {
         cancel_new(task, core);
     } else {
-        waker::schedule(task, core);
+        // Who was told of it knows its resource alone: nobody has woken or cancelled it.
+        waker::schedule_first(task, core);
     }
 }
 
