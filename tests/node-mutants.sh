@@ -57,7 +57,7 @@ mutant "a hook change acts inside of the emission" context/src/hooks.rs \
 
 mutant "a task resolves nothing" context/src/hooks.rs 'hooks.promise_resolve(id)' '()'
 
-mutant "before is told without after" context/src/hooks.rs 'hooks.after(running.id())' '()'
+mutant "before is told without after" context/src/hooks.rs 'hooks.after(id)' '()'
 
 mutant "one flush delivers one destroy" context/src/hooks.rs \
     'for ended in &batch {' 'for ended in batch.iter().take(if MUTANT { 1 } else { batch.len() }) {'
@@ -66,7 +66,7 @@ mutant "a destroy queued in a flush waits" context/src/hooks.rs \
     'batch.clear();' 'batch.clear();
     if MUTANT { break; }'
 
-mutant "hooks get all events of tasks" context/src/callbacks.rs 'created.tracks_tasks' 'true'
+mutant "hooks get all events of tasks" context/src/enabled.rs 'created.tracks_tasks' 'true'
 
 mutant "destroy is queued at every call" context/src/resource.rs \
     'self.destroyed.replace(true)' 'self.destroyed.replace(false)'

@@ -12,12 +12,20 @@ use crate::info::{Facts, ResourceInfo, ResourceRef};
 use crate::kind::ResourceKind;
 use crate::origin::Origin;
 
-/// In the mark of a resource's flow: the code of its kind.
-const KIND_MASK: u8 = 0x3f;
-/// In the mark: it is the root or the loop, which emit no hook events; what they create does.
-const TOP: u8 = 0x40;
-/// In the mark: it emits no hook events, and neither does what it creates.
-const SILENT: u8 = 0x80;
+/// Who hears of the life of a resource: the highest two bits of its mark, above its kind.
+pub(crate) type Voice = u8;
+/// The hooks.
+pub(crate) const OTHER: Voice = 0;
+/// The hooks that track tasks.
+pub(crate) const TASK: Voice = 1;
+/// Nobody: it is the root or the loop. What they create has a voice.
+pub(crate) const TOP: Voice = 2;
+/// Nobody; neither does anybody hear of what it creates.
+pub(crate) const SILENT: Voice = 3;
+
+const VOICE_SHIFT: u32 = 6;
+// A new resource has the right voice: its mark is the code of its kind.
+const _: () = assert!(ResourceKind::TASK_BIT == TASK << VOICE_SHIFT);
 
 /// One flow of a resource: its identity and its live frame.
 ///
@@ -83,7 +91,7 @@ impl Activation {
         Activation {
             id,
             trigger: AsyncId::LOOP,
-            flow: Flow::new(Frame::empty(), TOP | ResourceKind::Root.code()),
+            flow: Flow::new(Frame::empty(), TOP << VOICE_SHIFT | ResourceKind::Root.code()),
             origin: Origin::new(Location::caller()),
         }
     }
@@ -117,11 +125,11 @@ impl Activation {
     /// The resource's kind.
     #[inline]
     pub fn kind(&self) -> ResourceKind {
-        let code = self.flow.mark() & KIND_MASK;
-        if code == ResourceKind::Task.code() {
+        let position = self.flow.mark() & ResourceKind::POSITION;
+        if position == ResourceKind::Task.code() & ResourceKind::POSITION {
             return ResourceKind::Task;
         }
-        match ResourceKind::PROVIDERS.get(usize::from(code)) {
+        match ResourceKind::PROVIDERS.get(usize::from(position)) {
             Some(kind) => *kind,
             None => self.existing_resource().map_or(ResourceKind::User(""), |it| it.kind()),
         }
@@ -132,10 +140,15 @@ impl Activation {
         (self.id, self.kind())
     }
 
-    /// Is it a task that emits hook events?
+    /// Is it a task whose voice is `TASK`?
     #[inline]
     pub(crate) fn is_audible_task(&self) -> bool {
         self.flow.mark() == ResourceKind::Task.code()
+    }
+
+    #[inline]
+    pub(crate) fn voice(&self) -> Voice {
+        self.flow.mark() >> VOICE_SHIFT
     }
 
     /// Where the resource was created.
@@ -221,20 +234,9 @@ impl Activation {
         self.origin.is_described()
     }
 
-    /// Does it emit no hook events?
-    #[inline]
-    pub(crate) fn is_silent(&self) -> bool {
-        self.flow.mark() & (SILENT | TOP) != 0
-    }
-
     /// Marks it as one that emits no hook events: for `hooks::silence`.
     pub(crate) fn mark_silent(&self) {
-        self.flow.add_mark(SILENT);
-    }
-
-    /// Whether what it creates is silent as well.
-    pub(crate) fn silences(&self) -> bool {
-        self.flow.mark() & SILENT != 0
+        self.flow.add_mark(SILENT << VOICE_SHIFT);
     }
 }
 

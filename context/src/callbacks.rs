@@ -1,4 +1,4 @@
-//! Callbacks for the life of resources, and which of the enabled ones get which events.
+//! Callbacks for the life of resources.
 
 use std::rc::Rc;
 
@@ -62,78 +62,10 @@ pub trait AsyncHooks {
     }
 }
 
-/// Whose an event is: a task's, as most are, or another resource's. They get code of their own.
-pub(crate) const TASK: bool = true;
-pub(crate) const OTHER: bool = false;
-
-/// A set of callbacks. The box is for quick calls: no offset has to be worked out from the type.
-pub(crate) struct Created {
+/// A set of callbacks.
+pub(crate) struct Created<H: ?Sized = dyn AsyncHooks> {
     pub(crate) tracks_tasks: bool,
-    pub(crate) hooks: Box<dyn AsyncHooks>,
+    pub(crate) hooks: H,
 }
 
 pub(crate) type Shared = Rc<Created>;
-
-/// Several sets of callbacks as one.
-struct Several(Vec<Shared>);
-
-impl Several {
-    fn each(&self, deliver: impl Fn(&dyn AsyncHooks)) {
-        self.0.iter().for_each(|created| deliver(&*created.hooks));
-    }
-}
-
-impl AsyncHooks for Several {
-    fn init(&self, id: AsyncId, kind: ResourceKind, trigger: AsyncId, resource: &ResourceRef) {
-        self.each(|hooks| hooks.init(id, kind, trigger, resource));
-    }
-
-    fn before(&self, id: AsyncId) {
-        self.each(|hooks| hooks.before(id));
-    }
-
-    fn after(&self, id: AsyncId) {
-        self.each(|hooks| hooks.after(id));
-    }
-
-    fn destroy(&self, id: AsyncId) {
-        self.each(|hooks| hooks.destroy(id));
-    }
-
-    fn promise_resolve(&self, id: AsyncId) {
-        self.each(|hooks| hooks.promise_resolve(id));
-    }
-}
-
-/// All of these as one; `None` if there are none.
-fn unite(mut all: Vec<Shared>) -> Option<Shared> {
-    if all.len() < 2 {
-        return all.pop();
-    }
-    Some(Rc::new(Created { tracks_tasks: true, hooks: Box::new(Several(all)) }))
-}
-
-/// The enabled hooks, and who of them gets which events.
-pub(crate) struct Enabled {
-    /// In the order of enabling.
-    pub(crate) all: Vec<Shared>,
-    /// For the events of tasks.
-    of_tasks: Option<Shared>,
-    /// For those of other resources.
-    of_others: Option<Shared>,
-}
-
-impl Enabled {
-    pub(crate) const NONE: Enabled = Enabled { all: Vec::new(), of_tasks: None, of_others: None };
-
-    pub(crate) fn new(all: Vec<Shared>) -> Enabled {
-        let tracking = all.iter().filter(|created| created.tracks_tasks).cloned().collect();
-        Enabled { of_tasks: unite(tracking), of_others: unite(all.clone()), all }
-    }
-
-    /// Who gets the events of tasks, or those of other resources.
-    #[inline]
-    pub(crate) fn wanting<const IS_TASK: bool>(&self) -> &Option<Shared> {
-        if IS_TASK { &self.of_tasks } else { &self.of_others }
-    }
-}

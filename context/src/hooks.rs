@@ -13,10 +13,11 @@ use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use crate::activation::Activation;
+use crate::activation::{Activation, OTHER, SILENT, TASK, TOP, Voice};
 pub use crate::callbacks::AsyncHooks;
-use crate::callbacks::{Created, Enabled, OTHER, Shared, TASK};
+use crate::callbacks::{Created, Shared};
 use crate::current::with_current;
+use crate::enabled::Enabled;
 use crate::id::AsyncId;
 use crate::info::ResourceRef;
 use crate::kind::ResourceKind;
@@ -27,15 +28,11 @@ const HOOKS: u8 = 1;
 const POLL_HOOKS: u8 = 2;
 /// Bit of the mask: a diagnostics channel had a subscriber on this thread once.
 const CHANNELS: u8 = 4;
-/// Bit of the mask: changes wait for the end of the outermost emission.
-const CHANGES: u8 = 8;
 /// Bit of the mask: a resource that emits nothing, nor what it creates, was on this thread once.
-const SILENCE: u8 = 16;
+const SILENCE: u8 = 8;
 
 struct Registry {
-    /// Every emission borrows it for as long as it lasts, nested ones too. None finds it borrowed
-    /// for a change: that is made while none is under way, in one step that runs no user code.
-    enabled: RefCell<Enabled>,
+    enabled: Enabled,
     /// What to enable (true) or disable when the outermost emission ends.
     changes: RefCell<Vec<(Shared, bool)>>,
     /// Ended resources whose `destroy` was not delivered yet; empty while no hook is enabled.
@@ -52,7 +49,7 @@ thread_local! {
     static MASK: Cell<u8> = const { Cell::new(0) };
     static REGISTRY: ManuallyDrop<Registry> = const {
         ManuallyDrop::new(Registry {
-            enabled: RefCell::new(Enabled::NONE),
+            enabled: Enabled::none(),
             changes: RefCell::new(Vec::new()),
             destroyed: RefCell::new(Vec::new()),
             spare: Cell::new(None),
@@ -128,7 +125,7 @@ pub(crate) fn note_poll_hook() {
 /// ```
 pub fn create_hook(hooks: impl AsyncHooks + 'static) -> Hook {
     let tracks_tasks = hooks.tracks_tasks();
-    Hook { hooks: Rc::new(Created { tracks_tasks, hooks: Box::new(hooks) }) }
+    Hook { hooks: Rc::new(Created { tracks_tasks, hooks }) }
 }
 
 /// A set of hooks made by [`create_hook`]. Dropping the handle does not disable it.
@@ -165,9 +162,9 @@ fn request(hooks: &Shared, enable: bool) {
         return;
     }
     REGISTRY.with(|registry| {
-        if registry.is_emitting() {
+        if registry.enabled.is_emitting() {
             registry.changes.borrow_mut().push((Rc::clone(hooks), enable));
-            MASK.set(MASK.get() | CHANGES);
+            registry.enabled.note_changes();
         } else {
             registry.apply(hooks, enable);
         }
@@ -176,11 +173,11 @@ fn request(hooks: &Shared, enable: bool) {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        MASK.set(MASK.get() & !(HOOKS | CHANGES));
+        MASK.set(MASK.get() & !HOOKS);
         REGISTRY.with(|registry| {
-            // It is borrowed if a callback exits the process.
-            let enabled = registry.enabled.try_borrow_mut();
-            let enabled = enabled.map(|mut enabled| mem::replace(&mut *enabled, Enabled::NONE));
+            // An emission is under way if a callback exits the process.
+            let emitting = registry.enabled.is_emitting();
+            let enabled = (!emitting).then(|| registry.enabled.replace(Vec::new()));
             drop((enabled, registry.changes.take(), registry.destroyed.take()));
             drop(registry.spare.take());
         });
@@ -188,13 +185,9 @@ impl Drop for Owner {
 }
 
 impl Registry {
-    fn is_emitting(&self) -> bool {
-        self.enabled.try_borrow_mut().is_err()
-    }
-
     /// Enables or disables; no emission is under way.
     fn apply(&self, hooks: &Shared, enable: bool) {
-        let mut all = self.enabled.borrow().all.clone();
+        let mut all = self.enabled.all();
         let position = all.iter().position(|other| Rc::ptr_eq(other, hooks));
         match position {
             Some(position) if !enable => drop(all.remove(position)),
@@ -207,53 +200,36 @@ impl Registry {
         } else {
             MASK.set(MASK.get() | HOOKS);
         }
-        // Bound first: the last owner of a hook may be dropped with it.
-        let replaced = self.enabled.replace(Enabled::new(all));
-        drop(replaced);
+        // The last owner of a hook may be dropped with it.
+        drop(self.enabled.replace(all));
     }
 
-    /// Does what waits for the end of the outermost emission, if that was it.
-    #[cold]
-    #[inline(never)]
-    fn apply_changes(&self) {
-        if self.is_emitting() {
-            return;
-        }
-        MASK.set(MASK.get() & !CHANGES);
-        let changes = mem::take(&mut *self.changes.borrow_mut());
-        for (hooks, enable) in changes {
-            self.apply(&hooks, enable);
-        }
-    }
-
-    /// Delivers one event to the enabled hooks that want those of tasks, or of other resources.
-    /// Inlined where that is told: with hooks enabled this is most of what an event costs.
+    /// Delivers one event. Inlined where it is told: with hooks enabled this is most of what an
+    /// event costs.
     #[inline(always)]
-    fn emit<const IS_TASK: bool>(
+    fn emit(
         &self,
+        voice: Voice,
         event: &str,
         subject: impl Fn() -> (AsyncId, ResourceKind),
         deliver: impl FnOnce(&dyn AsyncHooks),
     ) {
-        let enabled = self.enabled.borrow();
-        let Some(wanting) = enabled.wanting::<IS_TASK>() else { return };
-        abort_on_panic(event, subject, || deliver(&*wanting.hooks));
-        drop(enabled);
-        if MASK.get() & CHANGES != 0 {
-            self.apply_changes();
+        let call = |hooks: &dyn AsyncHooks| abort_on_panic(event, subject, || deliver(hooks));
+        if self.enabled.emit(voice, call) {
+            apply_changes();
         }
     }
 
-    fn emit_init<const IS_TASK: bool>(&self, created: &Activation) {
-        let kind = if IS_TASK { ResourceKind::Task } else { created.kind() };
-        if let Some(resource) = created.existing_resource() {
-            return self.show::<IS_TASK>(created, kind, &resource);
-        }
+    /// `init` of a resource without a description: shows one that is lent.
+    /// Inlined twice: most resources are tasks, whose kind need not be looked up.
+    #[inline(always)]
+    fn emit_init(&self, created: &Activation, voice: Voice, kind: ResourceKind) {
+        let facts = created.facts(kind);
         let lent = match self.spare.take() {
-            Some(spare) => spare.describing(created.facts(kind)),
+            Some(spare) => spare.describing(facts),
             None => ResourceRef(created.describe()),
         };
-        self.show::<IS_TASK>(created, kind, &lent);
+        self.show(created, voice, kind, &lent);
         if lent.is_in_use() {
             created.keep(lent);
         } else {
@@ -261,27 +237,11 @@ impl Registry {
         }
     }
 
-    fn show<const IS_TASK: bool>(
-        &self,
-        created: &Activation,
-        kind: ResourceKind,
-        resource: &ResourceRef,
-    ) {
+    #[inline(always)]
+    fn show(&self, created: &Activation, voice: Voice, kind: ResourceKind, resource: &ResourceRef) {
         let (id, trigger) = (created.id(), created.trigger_id());
         let subject = || created.id_and_kind();
-        self.emit::<IS_TASK>("init", subject, |hooks| hooks.init(id, kind, trigger, resource));
-    }
-
-    /// `promise_resolve` if it is told to; then queues `destroy`.
-    fn end<const IS_TASK: bool>(&self, ended: &Activation, resolved: bool) {
-        if resolved {
-            let (id, subject) = (ended.id(), || ended.id_and_kind());
-            self.emit::<IS_TASK>("promise_resolve", subject, |hooks| hooks.promise_resolve(id));
-        }
-        if enabled() {
-            let kind = if IS_TASK { ResourceKind::Task } else { ended.kind() };
-            self.destroyed.borrow_mut().push((ended.id(), kind));
-        }
+        self.emit(voice, "init", subject, |hooks| hooks.init(id, kind, trigger, resource));
     }
 
     #[cold]
@@ -296,12 +256,8 @@ impl Registry {
                     break;
                 }
                 for ended in &batch {
-                    let deliver = |hooks: &dyn AsyncHooks| hooks.destroy(ended.0);
-                    if ended.1 == ResourceKind::Task {
-                        self.emit::<TASK>("destroy", || *ended, deliver);
-                    } else {
-                        self.emit::<OTHER>("destroy", || *ended, deliver);
-                    }
+                    let voice = if ended.1 == ResourceKind::Task { TASK } else { OTHER };
+                    self.emit(voice, "destroy", || *ended, |hooks| hooks.destroy(ended.0));
                 }
                 batch.clear();
             }
@@ -309,15 +265,16 @@ impl Registry {
     }
 }
 
-/// [`Registry::emit`] for an activation, unless it is silent.
-#[inline]
-fn emit(event: &str, of: &Activation, deliver: impl FnOnce(&dyn AsyncHooks)) {
-    let subject = || of.id_and_kind();
+/// Does what waits for the end of the outermost emission, if that was it.
+#[cold]
+#[inline(never)]
+fn apply_changes() {
     REGISTRY.with(|registry| {
-        if of.is_audible_task() {
-            registry.emit::<TASK>(event, subject, deliver);
-        } else if !of.is_silent() {
-            registry.emit::<OTHER>(event, subject, deliver);
+        if registry.enabled.take_changes() {
+            let changes = mem::take(&mut *registry.changes.borrow_mut());
+            for (hooks, enable) in changes {
+                registry.apply(&hooks, enable);
+            }
         }
     });
 }
@@ -355,49 +312,86 @@ pub(crate) fn message_of(payload: &(dyn Any + Send)) -> &str {
 }
 
 /// Tells the hooks about a resource that the running one creates, or silences it: if that is silent
-/// itself, or a hook callback is at it.
+/// itself, or a hook callback is at it. For when one of them is [expected](expecting).
 #[cold]
 #[inline(never)]
 pub(crate) fn emit_init(created: &Activation) {
-    if MASK.get() & SILENCE != 0 && with_current(Activation::silences) {
-        return silence(created);
+    if MASK.get() & SILENCE != 0 {
+        if with_current(Activation::voice) == SILENT {
+            return silence(created);
+        }
+        if !enabled() {
+            return;
+        }
     }
-    if enabled() {
-        REGISTRY.with(|registry| {
-            if registry.is_emitting() {
-                silence(created);
-            } else if created.is_audible_task() {
-                registry.emit_init::<TASK>(created);
-            } else if !created.is_silent() {
-                registry.emit_init::<OTHER>(created);
-            }
-        });
-    }
+    REGISTRY.with(|registry| {
+        if registry.enabled.is_emitting() {
+            return silence(created);
+        }
+        if created.is_audible_task() && !created.is_described() {
+            registry.emit_init(created, TASK, ResourceKind::Task);
+        } else if created.voice() < TOP {
+            emit_init_of_other(created);
+        }
+    });
+}
+
+/// Apart: to hold any kind takes more registers, which have to be saved.
+#[cold]
+#[inline(never)]
+fn emit_init_of_other(created: &Activation) {
+    REGISTRY.with(|registry| {
+        let (voice, kind) = (created.voice(), created.kind());
+        match created.existing_resource() {
+            Some(resource) => registry.show(created, voice, kind, &resource),
+            None => registry.emit_init(created, voice, kind),
+        }
+    });
+}
+
+/// [`Registry::emit`] for the current activation.
+#[inline]
+fn emit_current(event: &str, running: &Activation, deliver: impl FnOnce(&dyn AsyncHooks)) {
+    // Not of `running`: nothing needs to be kept over the call.
+    let subject = || with_current(Activation::id_and_kind);
+    REGISTRY.with(|registry| registry.emit(running.voice(), event, subject, deliver));
 }
 
 /// `before`, for an activation that is current.
 #[inline]
 pub(crate) fn emit_before(running: &Activation) {
-    emit("before", running, |hooks| hooks.before(running.id()));
+    let id = running.id();
+    emit_current("before", running, |hooks| hooks.before(id));
 }
 
 /// `after`, for an activation that is still current.
 #[inline]
 pub(crate) fn emit_after(running: &Activation) {
-    emit("after", running, |hooks| hooks.after(running.id()));
+    let id = running.id();
+    emit_current("after", running, |hooks| hooks.after(id));
 }
 
-/// A resource has ended; `resolved` says that it is a task that has completed.
+/// A task has completed and ended.
+#[inline]
+pub(crate) fn resolve_and_end(task: &Activation) {
+    if task.is_audible_task() {
+        REGISTRY.with(|registry| {
+            let (id, subject) = (task.id(), || task.id_and_kind());
+            registry.emit(TASK, "promise_resolve", subject, |hooks| hooks.promise_resolve(id));
+            if enabled() {
+                registry.destroyed.borrow_mut().push((task.id(), ResourceKind::Task));
+            }
+        });
+    }
+}
+
+/// A resource has ended, and hooks are enabled.
 #[cold]
 #[inline(never)]
-pub(crate) fn end(ended: &Activation, resolved: bool) {
-    REGISTRY.with(|registry| {
-        if ended.is_audible_task() {
-            registry.end::<TASK>(ended, resolved);
-        } else if !ended.is_silent() {
-            registry.end::<OTHER>(ended, resolved);
-        }
-    });
+pub(crate) fn end(ended: &Activation) {
+    if ended.voice() < TOP {
+        REGISTRY.with(|registry| registry.destroyed.borrow_mut().push(ended.id_and_kind()));
+    }
 }
 
 /// Delivers the queued `destroy` events, also those that a `destroy` callback queues meanwhile.

@@ -50,7 +50,7 @@ impl ResourceRef {
     /// Whether anybody else has a copy of it, or has attached something.
     #[inline]
     pub(crate) fn is_in_use(&self) -> bool {
-        Rc::strong_count(&self.0) != 1 || !self.extensions().is_empty()
+        Rc::strong_count(&self.0) != 1 || self.extensions().used.get()
     }
 
     /// The resource's id.
@@ -95,15 +95,14 @@ impl fmt::Debug for ResourceRef {
 pub struct Extensions {
     // A resource has a handful of extensions at most: a scan beats hashing.
     values: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
+    /// Whether anything was ever attached.
+    used: Cell<bool>,
 }
 
 impl Extensions {
-    fn is_empty(&self) -> bool {
-        self.values.borrow().is_empty()
-    }
-
     /// Attaches a value and returns the one of the same type that was attached before.
     pub fn insert<T: 'static>(&self, value: T) -> Option<Rc<T>> {
+        self.used.set(true);
         let value: Rc<dyn Any> = Rc::new(value);
         let mut values = self.values.borrow_mut();
         let replaced = match values.iter_mut().find(|(id, _)| *id == TypeId::of::<T>()) {

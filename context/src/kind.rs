@@ -90,7 +90,11 @@ impl ResourceKind {
     ];
 
     /// The code of `User`: the name is kept elsewhere.
-    pub(crate) const USER_CODE: u8 = 63;
+    const USER_CODE: u8 = 63;
+    /// The bits of a code that are the position in `PROVIDERS`.
+    pub(crate) const POSITION: u8 = 63;
+    /// The bit of the code of a task. The one above it is free.
+    pub(crate) const TASK_BIT: u8 = 64;
 
     /// Node's spelling.
     pub const fn as_str(self) -> &'static str {
@@ -123,12 +127,12 @@ impl ResourceKind {
         }
     }
 
-    /// The kind in six bits: its position in `PROVIDERS`, or `USER_CODE`.
+    /// In six bits its position in `PROVIDERS`, or `USER_CODE`; above them whether it is a task.
     #[inline]
     pub(crate) const fn code(self) -> u8 {
         match self {
             K::Root => 0,
-            K::Task => 1,
+            K::Task => Self::TASK_BIT | 1,
             K::Timeout => 2,
             K::Immediate => 3,
             K::TickObject => 4,
@@ -180,7 +184,9 @@ mod tests {
     #[test]
     fn codes_are_positions() {
         for (position, kind) in ResourceKind::PROVIDERS.iter().enumerate() {
-            assert_eq!(usize::from(kind.code()), position, "{kind}");
+            let code = kind.code();
+            assert_eq!(usize::from(code & ResourceKind::POSITION), position, "{kind}");
+            assert_eq!(code & ResourceKind::TASK_BIT != 0, *kind == ResourceKind::Task, "{kind}");
         }
         assert!(ResourceKind::PROVIDERS.len() < usize::from(ResourceKind::USER_CODE));
     }

@@ -43,6 +43,7 @@ mod inherit;
 
 // Who watches.
 mod callbacks;
+mod enabled;
 pub mod hooks;
 mod poll_hook;
 mod run;

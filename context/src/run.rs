@@ -123,7 +123,7 @@ impl Activation {
     #[inline]
     pub fn resolve_and_end(&self) {
         if hooks::enabled() {
-            hooks::end(self, true);
+            hooks::resolve_and_end(self);
         }
     }
 
@@ -131,7 +131,7 @@ impl Activation {
     #[inline]
     pub fn end(&self) {
         if hooks::enabled() {
-            hooks::end(self, false);
+            hooks::end(self);
         }
     }
 }

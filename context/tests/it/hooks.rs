@@ -249,6 +249,33 @@ fn a_hook_may_disable_itself() {
 }
 
 #[test]
+fn changes_wait_for_the_outermost_emission() {
+    let journal = Journal::default();
+    let own: Rc<RefCell<Option<Hook>>> = Rc::default();
+    let (nested, inner) = (AsyncResource::new("NESTED"), Noting::hook("inner:", &journal));
+    let (note, me, enable) = (journal.clone(), Rc::clone(&own), inner.clone());
+    let hook = calling(move |event, id| {
+        note.note(format!("{event} {id}"));
+        if let Some(hook) = me.take() {
+            hook.disable();
+            drop(hook);
+            enable.enable();
+            nested.run_in_async_scope(|| ());
+            note.note("still enabled");
+        }
+    });
+    hook.enable();
+    own.replace(Some(hook));
+    AsyncResource::new("R").run_in_async_scope(|| journal.note("run"));
+    inner.disable();
+    #[rustfmt::skip]
+    assert_eq!(journal.take(), [
+        "init 3", "before 2", "after 2", "still enabled",
+        "inner:before 3 exec 3 -", "run", "inner:after 3 exec 3 -",
+    ]);
+}
+
+#[test]
 fn resources_of_hook_callbacks_are_silent_for_life() {
     let journal = Journal::default();
     let kept: Rc<RefCell<Vec<AsyncResource>>> = Rc::default();
