@@ -230,7 +230,7 @@ mutant "overwriting loses what is below" context/src/entries.rs \
 mutant "leaving out of order loses the base" context/src/entries.rs \
     'younger.set_prior(candidate.take_prior());' 'drop(candidate.take_prior());'
 
-mutant "disable ends the entries of guards" context/src/frame.rs \
+mutant "disable ends the entries of guards" context/src/entries.rs \
     'if old.key() == value.key() || old.entry().flow == entry.flow =>' \
     'if old.key() == value.key() =>'
 
@@ -245,7 +245,7 @@ mutant "a branch shares its host's flow" context/src/flow.rs \
 
 mutant "a call keeps the captured frame" context/src/resource.rs \
     'self.identity.sibling(self.identity.take_frame())' \
-    'self.identity.sibling(self.identity.frame.get())'
+    'self.identity.sibling(self.identity.flow.frame.get())'
 
 mutant "a fired timer keeps its context" executor/src/callback/timeout.rs \
     '        resource.release();

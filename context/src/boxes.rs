@@ -11,6 +11,7 @@
 #![allow(unsafe_code, reason = "values of erased type, counted by hand")]
 
 use std::cell::Cell;
+use std::hint;
 use std::mem;
 use std::ptr::NonNull;
 
@@ -26,7 +27,8 @@ pub(crate) enum Inherited {
 /// The erased operations of a `ValueBox<T>` with one kind of `Inherit`.
 pub(crate) struct VTable {
     pub(crate) home: Home,
-    pub(crate) needs_drop: bool,
+    /// The same, if nothing in a box needs drop; else [`Home::NOWHERE`].
+    pub(crate) plain_home: Home,
     /// Drops the value in place.
     pub(crate) drop: unsafe fn(NonNull<Header>),
     pub(crate) always: bool,
@@ -170,6 +172,17 @@ impl ValueRef {
         raw
     }
 
+    /// Gives the count back, if it is the only one and that runs no code.
+    #[inline]
+    pub(crate) fn release_plainly(self) -> Result<(), ValueRef> {
+        if self.header().refs.get() == 1 && free_plain(self.0) {
+            mem::forget(self);
+            Ok(())
+        } else {
+            Err(self)
+        }
+    }
+
     /// Gives the count back without running user code: [`dispose_queued`] must follow.
     #[inline]
     pub(crate) fn release_later(self) {
@@ -184,6 +197,9 @@ impl Clone for ValueRef {
     #[inline]
     fn clone(&self) -> Self {
         let refs = &self.header().refs;
+        // SAFETY: rule 1: this reference is counted. With that the compiler knows that a copy which
+        // is dropped at once was not the last.
+        unsafe { hint::assert_unchecked(refs.get() != 0) };
         refs.set(refs.get() + 1);
         ValueRef(self.0)
     }
@@ -220,18 +236,14 @@ fn bury(dead: NonNull<Header>) {
     }
 }
 
-/// Frees a box without owners if that runs no code.
+/// Frees a box without owners if that runs no code, that of the allocator included.
 #[inline]
 fn free_plain(dead: NonNull<Header>) -> bool {
     // SAFETY: rule 3: dead, but still allocated.
     let header = unsafe { dead.as_ref() };
-    if header.vtable.needs_drop || header.link.get().is_some() {
-        return false;
-    }
-    let home = header.vtable.home;
-    // SAFETY: allocated from this home; nobody refers to it and nothing needs drop.
-    unsafe { pool::release(dead.cast(), home) };
-    true
+    let home = header.vtable.plain_home;
+    // SAFETY: allocated from this home, if it is one; nobody refers to it and nothing needs drop.
+    header.link.get().is_none() && unsafe { pool::release_plainly(dead.cast(), home) }
 }
 
 /// Queues a dead box, and the boxes it has replaced if they died with it.
@@ -318,9 +330,7 @@ fn dispose(dead: NonNull<Header>) {
     // SAFETY: rule 3: popped from the list, so still allocated.
     let vtable = unsafe { dead.as_ref() }.vtable;
     let free = Free(dead, vtable.home);
-    if vtable.needs_drop {
-        // SAFETY: the vtable was made for this type; popped once, so dropped once.
-        unsafe { (vtable.drop)(dead) };
-    }
+    // SAFETY: the vtable was made for this type; popped once, so dropped once.
+    unsafe { (vtable.drop)(dead) };
     drop(free);
 }

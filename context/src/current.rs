@@ -242,6 +242,21 @@ impl Flow {
         f()
     }
 
+    /// Sets the base value of a storage in the current flow, or that of its youngest entry.
+    #[inline]
+    pub(crate) fn set_in_current<T: 'static>(index: usize, value: Draft<T>) -> Option<ValueRef> {
+        // The static root has no frame, so that this does nothing there.
+        match with_flow(|flow| flow.frame.fill(index, value)) {
+            Ok(()) => None,
+            Err(value) => Flow::overwrite_in_current(index, value.seal(None)),
+        }
+    }
+
+    #[inline(never)]
+    fn overwrite_in_current(index: usize, value: ValueRef) -> Option<ValueRef> {
+        with_settled(|flow| flow.frame.overwrite(index, value, flow.number())).flatten()
+    }
+
     /// Puts an entry into the current flow, which [`settle`] has answered for.
     #[inline]
     pub(crate) fn push_to_current<T: 'static>(index: usize, value: Draft<T>) -> Option<ValueRef> {

@@ -25,13 +25,13 @@ use crate::value::{Draft, Value};
 type Slot = Cell<Option<ValueRef>>;
 
 /// The block's head; `len` slots follow.
-struct Header {
+pub(crate) struct Header {
     refs: Cell<u64>,
     len: u16,
     /// Slots that hold a value.
-    live: Cell<u16>,
+    pub(crate) live: Cell<u16>,
     /// Was there ever a value that is not simply inherited? It may stay set without one.
-    special: Cell<bool>,
+    pub(crate) special: Cell<bool>,
 }
 
 impl Header {
@@ -107,7 +107,7 @@ impl Frame {
     /// Takes the count off of a frame that nobody uses or drops any more. The block if it was the
     /// last: to be freed.
     #[inline]
-    fn uncount(&self) -> Option<NonNull<Header>> {
+    pub(crate) fn uncount(&self) -> Option<NonNull<Header>> {
         let header = self.header()?;
         let refs = header.refs.get() - 1;
         header.refs.set(refs);
@@ -116,24 +116,48 @@ impl Frame {
 
     /// Drops the values, which may run user code. The block is kept for another flow to start
     /// with, if nobody else has it.
+    #[inline]
     pub(crate) fn emptied(self) -> Frame {
         let Some(header) = self.header().filter(|header| header.refs.get() == 1) else {
             return Frame::empty();
         };
+        let mut live = header.live.get();
+        for slot in self.slots() {
+            let Some(value) = slot.take() else { continue };
+            if let Err(value) = value.release_plainly() {
+                mem::forget(slot.replace(Some(value)));
+                return self.emptied_slowly();
+            }
+            live -= 1;
+            if live == 0 {
+                break;
+            }
+        }
         header.live.set(0);
         header.special.set(false);
-        self.slots().iter().for_each(|slot| drop(slot.take()));
+        self
+    }
+
+    /// [`emptied`](Frame::emptied) of a frame of one owner, whatever its values are.
+    #[inline(never)]
+    fn emptied_slowly(self) -> Frame {
+        if let Some(header) = self.header() {
+            header.live.set(0);
+            header.special.set(false);
+        }
+        self.slots().iter().filter_map(Cell::take).for_each(ValueRef::release_later);
+        boxes::dispose_queued();
         self
     }
 
     #[inline]
-    fn header(&self) -> Option<&Header> {
+    pub(crate) fn header(&self) -> Option<&Header> {
         // SAFETY: rule 1: alive as long as `self`, changed through Cells only.
         self.0.map(|raw| unsafe { raw.as_ref() })
     }
 
     #[inline]
-    fn slots(&self) -> &[Slot] {
+    pub(crate) fn slots(&self) -> &[Slot] {
         // SAFETY: rule 1: alive as long as `self`.
         self.0.map_or(&[], |raw| unsafe { slots_of(raw) })
     }
@@ -209,7 +233,7 @@ unsafe fn slots_of<'a>(raw: NonNull<Header>) -> &'a [Slot] {
 
 /// Looks at a slot without taking the value out; rule 2 binds the caller.
 #[inline]
-fn peek(slot: &Slot) -> Option<&ValueRef> {
+pub(crate) fn peek(slot: &Slot) -> Option<&ValueRef> {
     // SAFETY: rule 2: the callers read or clone at once, before anything can change the slot.
     unsafe { &*slot.as_ptr() }.as_ref()
 }
@@ -288,7 +312,7 @@ impl FrameSlot {
     }
 
     #[inline]
-    fn peek(&self) -> &Frame {
+    pub(crate) fn peek(&self) -> &Frame {
         // SAFETY: rule 2: the callers below let go of it before they change the slot.
         unsafe { &*self.0.as_ptr() }
     }
@@ -356,7 +380,7 @@ impl FrameSlot {
 
     /// Makes the frame owned by this slot alone, with a slot at `index`.
     #[inline]
-    fn own(&self, index: usize) {
+    pub(crate) fn own(&self, index: usize) {
         let owned = self
             .peek()
             .header()
@@ -380,6 +404,19 @@ impl FrameSlot {
         let frame = self.peek();
         let header = frame.header().filter(|header| header.refs.get() == 1)?;
         Some((header, frame.slots().get(index)?))
+    }
+
+    /// Puts a base value into its slot if that is empty, and nothing else is to be seen to.
+    #[inline]
+    pub(crate) fn fill<T: 'static>(&self, index: usize, value: Draft<T>) -> Result<(), Draft<T>> {
+        match self.exclusive(index) {
+            Some((header, slot)) if value.is_always() && peek(slot).is_none() => {
+                header.live.set(header.live.get() + 1);
+                mem::forget(slot.replace(Some(value.seal(None))));
+                Ok(())
+            }
+            _ => Err(value),
+        }
     }
 
     /// Puts a new entry on top of its slot. Returns what is no part of the slot any more.
@@ -422,34 +459,6 @@ impl FrameSlot {
         self.push_apart(index, value)
     }
 
-    #[inline(never)]
-    fn push_apart(&self, index: usize, value: ValueRef) -> Option<ValueRef> {
-        self.own(index);
-        let frame = self.peek();
-        let (header, slot) = (frame.header()?, frame.slots().get(index)?);
-        if !value.is_always() {
-            header.special.set(true);
-        }
-        let (old, entry) = (slot.take(), value.entry());
-        let removed = match old {
-            None => {
-                header.live.set(header.live.get() + 1);
-                None
-            }
-            // A value of a former owner of the index, or from before `disable`, is nothing to
-            // come back to, unless a guard of this flow stands for it.
-            Some(old) if old.key() == value.key() || old.entry().flow == entry.flow => {
-                value.set_prior(Some(old));
-                None
-            }
-            unreadable => unreadable,
-        };
-        let taken = slot.replace(Some(value));
-        debug_assert!(taken.is_none(), "taken out above");
-        mem::forget(taken);
-        removed
-    }
-
     /// Takes an entry out of its slot, wherever it stands. Returns what is to be dropped.
     #[inline]
     pub(crate) fn pop(&self, index: usize, entry: Entry) -> Option<ValueRef> {
@@ -468,28 +477,5 @@ impl FrameSlot {
         // SAFETY: the slot is ours. Not by `set`, which would look at what it replaces.
         unsafe { slot.as_ptr().write(prior) };
         Some(top)
-    }
-
-    #[inline(never)]
-    fn pop_slowly(&self, index: usize, entry: Entry) -> Option<ValueRef> {
-        let frame = self.peek();
-        let top = peek(frame.slots().get(index)?)?;
-        if top.entry().number != entry.number {
-            return self.pop_older(index, entry);
-        }
-        if !top.has_prior() && frame.header()?.live.get() == 1 {
-            // Others have the frame too, as `exclusive` has found: nothing is dropped with it.
-            let dead = ManuallyDrop::new(self.take()).uncount();
-            debug_assert!(dead.is_none(), "shared");
-            return None;
-        }
-        self.pop_shared(index)
-    }
-
-    /// Takes the top out of its slot in a frame that others have too.
-    #[inline(never)]
-    fn pop_shared(&self, index: usize) -> Option<ValueRef> {
-        let prior = peek(self.peek().slots().get(index)?)?.take_prior();
-        self.set(index, prior)
     }
 }

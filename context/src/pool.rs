@@ -61,6 +61,9 @@ pub(crate) struct Home {
 }
 
 impl Home {
+    /// Of blocks that [`release_plainly`] never takes.
+    pub(crate) const NOWHERE: Home = Home { layout: Layout::new::<()>(), class: CLASSES };
+
     #[inline]
     pub(crate) const fn new(layout: Layout) -> Home {
         let (size, align) = (layout.size(), layout.align());
@@ -121,13 +124,21 @@ fn allocate_fresh(layout: Layout) -> NonNull<u8> {
 /// `block` was returned by [`allocate`] for this same home, and nobody uses it any more.
 #[inline]
 pub(crate) unsafe fn release(block: NonNull<u8>, home: Home) {
-    POOL.with(|pool| {
-        // SAFETY: as the caller promises.
-        if home.class >= CLASSES || unsafe { !keep(pool, block, home.class) } {
-            // SAFETY: as the caller promises: it was not kept.
-            unsafe { release_slowly(pool, block, home) };
-        }
-    });
+    // SAFETY: as the caller promises.
+    if unsafe { !release_plainly(block, home) } {
+        // SAFETY: as the caller promises: it was not kept.
+        unsafe { release_slowly(block, home) };
+    }
+}
+
+/// [`release`] if the list has room; `false` if not, and then nothing was done.
+///
+/// # Safety
+/// As [`release`], unless the home is [`NOWHERE`](Home::NOWHERE).
+#[inline]
+pub(crate) unsafe fn release_plainly(block: NonNull<u8>, home: Home) -> bool {
+    // SAFETY: as the caller promises.
+    POOL.with(|pool| home.class < CLASSES && unsafe { keep(pool, block, home.class) })
 }
 
 /// Puts a block on its list if that has room.
@@ -154,9 +165,9 @@ unsafe fn keep(pool: &Pool, block: NonNull<u8>, class: usize) -> bool {
 /// As [`release`].
 #[cold]
 #[inline(never)]
-unsafe fn release_slowly(pool: &Pool, block: NonNull<u8>, home: Home) {
+unsafe fn release_slowly(block: NonNull<u8>, home: Home) {
     // SAFETY: as the caller promises.
-    if home.class < CLASSES && open(pool) && unsafe { keep(pool, block, home.class) } {
+    if home.class < CLASSES && POOL.with(open) && unsafe { release_plainly(block, home) } {
         return;
     }
     // SAFETY: every block of this home was allocated with its layout.

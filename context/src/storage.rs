@@ -122,10 +122,9 @@ impl<T: 'static> AsyncLocalStorage<T> {
     ///
     /// Inside of a `run` or a guard of this storage it lasts until that leaves.
     pub fn enter_with(&self, value: T) {
-        let value = Value::new(&self.key, &self.policy, Some(value), Entry::BASE).into_raw();
-        let index = index_of(value.key());
-        let replaced =
-            with_settled(|current| current.frame.overwrite(index, value, current.number()));
+        let label = Label::new(&self.key, &self.policy);
+        let (index, value) = (label.index(), Draft::new(label, Some(value), Entry::BASE));
+        let replaced = Flow::set_in_current(index, value);
         drop(replaced);
     }
 

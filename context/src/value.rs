@@ -86,8 +86,7 @@ impl<T: 'static> Value<T> {
         value: Option<T>,
         entry: Entry,
     ) -> Value<T> {
-        let label = Label { vtable: policy.vtable, key: key.get(), map: policy.map };
-        Value { raw: label.seal(value, entry), owns: PhantomData }
+        Value { raw: Label::new(key, policy).seal(value, entry), owns: PhantomData }
     }
 
     /// Drops what is most probably the only reference to a box of this key, and has no prior:
@@ -143,6 +142,12 @@ pub(crate) struct Label<T> {
 }
 
 impl<T: 'static> Label<T> {
+    /// That of the key's present number, taken now if need be.
+    #[inline]
+    pub(crate) fn new(key: &Key<T>, policy: &Policy<T>) -> Label<T> {
+        Label { vtable: policy.vtable, key: key.get(), map: policy.map }
+    }
+
     /// That of the key's present number, if it has one.
     #[inline]
     pub(crate) fn peek(key: &Key<T>, policy: &Policy<T>) -> Option<Label<T>> {
@@ -239,8 +244,9 @@ impl<T: 'static> Tables<T> {
         inherit: unsafe fn(&ValueRef) -> Inherited,
         pack: Option<Pack>,
     ) -> VTable {
-        let (home, needs_drop) = (Self::HOME, mem::needs_drop::<T>());
-        VTable { home, needs_drop, drop: drop_value::<T>, always, inherit, pack }
+        let home = Self::HOME;
+        let plain_home = if mem::needs_drop::<T>() { Home::NOWHERE } else { home };
+        VTable { home, plain_home, drop: drop_value::<T>, always, inherit, pack }
     }
 }
 

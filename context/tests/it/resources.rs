@@ -125,6 +125,45 @@ fn a_recycled_frame_is_empty_and_harms_no_capture() {
 }
 
 #[test]
+fn a_recycled_frame_forgets_values_without_drop_code_too() {
+    let drops = Rc::new(Cell::new(0));
+    let storages: [AsyncLocalStorage<u64>; 8] = Default::default();
+    let counted = AsyncLocalStorage::new();
+    let read = || storages.each_ref().map(AsyncLocalStorage::cloned);
+    let mut blank = Frame::empty();
+    let mut captured = Vec::new();
+    for round in 0..6_usize {
+        let kind = ResourceKind::HttpIncomingMessage;
+        let flow = Activation::create_with(kind, Location::caller(), None, blank);
+        flow.run(|| {
+            assert_eq!(read(), [None; 8]);
+            assert!(counted.get_store().is_none());
+            // Others have some of the values, and some of the frames. Twice: the second replaces.
+            storages.iter().skip(round).for_each(|storage| storage.enter_with(0));
+            storages[round].enter_with(round as u64 + 1);
+            if round % 3 == 1 {
+                counted.enter_with(Counted::new(&drops));
+            }
+            if round % 3 == 2 {
+                captured.push((round, Snapshot::capture()));
+                storages[7].enter_with(7);
+            }
+        });
+        blank = flow.recycle();
+        assert_eq!((blank.is_empty(), flow.has_frame()), (true, false));
+        assert_eq!(drops.get() as usize, round.div_ceil(3));
+    }
+    for (round, snapshot) in captured {
+        let expected = [0, 1, 2, 3, 4, 5, 6, 7].map(|index| match index {
+            _ if index < round => None,
+            _ if index == round => Some(round as u64 + 1),
+            _ => Some(0),
+        });
+        assert_eq!(snapshot.run(read), expected);
+    }
+}
+
+#[test]
 fn one_description_per_resource() {
     let resource = Resource::create(ResourceKind::Immediate, Location::caller());
     resource.call_once(|| {
