@@ -154,7 +154,7 @@ mutant "an event ends no request" reactor/src/source.rs \
     'self.request.take_if(|_| writes)' 'None'
 
 mutant "a write that waits is no request" reactor/src/source.rs \
-    'self.request_kind.filter(|_| self.request.is_none())' 'None'
+    'self.request_kind.filter(|_| self.request.is_none())' 'None::<&ResourceKind>'
 
 mutant "a shutdown is triggered by its caller" reactor/src/net/transfer.rs \
     '(Location::caller(), Some(self.io.async_id()))' '(Location::caller(), None)'

@@ -1,6 +1,6 @@
 //! I/O readiness, sockets and cross-thread wake-ups of the lunation runtime: *what happened*.
 //!
-//! A [`Reactor`] owns the operating system's selector and a slab of sources. It runs no user code
+//! A [`Reactor`] owns the operating system's selector and a table of sources. It runs no user code
 //! of its own: [`Reactor::wait`] collects readiness events, and [`Reactor::dispatch`] hands
 //! them out, each by waking the tasks which wait for it, inside the socket's async resource. The
 //! executor decides when either happens.

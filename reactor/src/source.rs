@@ -1,4 +1,4 @@
-//! The slab of I/O sources: what the loop's thread keeps about each socket.
+//! The table of I/O sources: what the loop's thread keeps about each socket.
 
 use std::rc::Rc;
 use std::task::{RawWakerVTable, Waker};
@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use lunation_context::{Resource, ResourceKind};
 use mio::{Interest, Token};
-use slab::Slab;
 
 use crate::readiness::{Direction, Ready};
 use crate::state::State;
@@ -16,9 +15,10 @@ use crate::waiters::{Place, Waiters, Waking};
 const INDEX_BITS: u32 = usize::BITS / 2;
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
 
-/// First pause of a listener that ran out of descriptors; it doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// First pause of a listener that ran out of descriptors; it doubles up to [`LONGEST_PAUSE`]. In
+/// milliseconds.
+const FIRST_PAUSE: u16 = 100;
+const LONGEST_PAUSE: u16 = 1000;
 
 /// Names one source for ever: a reused slot has another generation, so that an event or a release
 /// that comes late finds nothing.
@@ -51,26 +51,29 @@ pub(crate) enum Dispatch {
 }
 
 /// One registered source.
+// In this order, as where there are many, what an event costs is mostly the cache lines it looks
+// at: down to the readers it is one, and nearly no event concerns the others.
+#[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Slot {
     key: Key,
     state: State,
+    /// Whether all an event can do is to wake tasks of the runtime: see [`Slot::settle`].
+    plain: bool,
+    dispatch: Dispatch,
+    /// Whether operations that wait for it keep the loop alive.
+    refed: bool,
+    /// A listener out of descriptors does not try, whatever events come.
+    paused: bool,
+    /// How long the last pause was, in milliseconds; 0 after a success.
+    pause: u16,
     readers: Waiters,
     writers: Waiters,
     resource: Rc<Resource>,
     /// What those wait for who wait to write: a connect, or to hooks a write or send.
     request: Option<Rc<Resource>>,
     /// The kind of the request that a wait to write is.
-    request_kind: Option<ResourceKind>,
-    dispatch: Dispatch,
-    /// Whether operations that wait for it keep the loop alive.
-    refed: bool,
-    /// A listener out of descriptors does not try, whatever events come.
-    paused: bool,
-    /// How long the last pause was; zero after a success.
-    pause: Duration,
-    /// Whether all an event can do is to wake tasks of the runtime: see [`Slot::settle`].
-    plain: bool,
+    request_kind: Option<&'static ResourceKind>,
 }
 
 impl Slot {
@@ -79,16 +82,16 @@ impl Slot {
         Slot {
             key: Key(0),
             state: State::new(ready),
+            plain: false,
+            dispatch,
+            refed: true,
+            paused: false,
+            pause: 0,
             readers: Waiters::default(),
             writers: Waiters::default(),
             resource,
             request: None,
             request_kind: None,
-            dispatch,
-            refed: true,
-            paused: false,
-            pause: Duration::ZERO,
-            plain: false,
         }
     }
 
@@ -99,7 +102,7 @@ impl Slot {
     }
 
     /// The same, where a wait to write is a request of `kind`.
-    pub(crate) fn requesting(mut self, kind: ResourceKind) -> Slot {
+    pub(crate) fn requesting(mut self, kind: &'static ResourceKind) -> Slot {
         self.request_kind = Some(kind);
         self
     }
@@ -107,7 +110,7 @@ impl Slot {
     /// The request that a wait to write has to begin, if there is none yet: its kind, and the
     /// source's resource, which triggers it.
     pub(crate) fn wanted_request(&self) -> Option<(ResourceKind, Rc<Resource>)> {
-        let kind = self.request_kind.filter(|_| self.request.is_none())?;
+        let kind = *self.request_kind.filter(|_| self.request.is_none())?;
         self.has_writers().then(|| (kind, self.resource.clone()))
     }
 
@@ -206,7 +209,7 @@ impl Slot {
         self.state.set_ready(self.state.ready().without(Direction::Read));
         self.paused = true;
         self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
-        self.pause
+        Duration::from_millis(self.pause.into())
     }
 
     /// Lets events count again.
@@ -216,7 +219,7 @@ impl Slot {
 
     /// An accept succeeded: the next pause is short again.
     pub(crate) fn reset_pause(&mut self) {
-        self.pause = Duration::ZERO;
+        self.pause = 0;
     }
 
     /// Ends the source's resources. Drops wakers and a frame: hold no borrow.
@@ -339,10 +342,20 @@ fn wake<const N: usize>(waiters: [Waking; N], resource: Option<Rc<Resource>>) ->
     true
 }
 
+/// A slot's place, as wide as two lines of the cache, and where one begins.
+#[repr(align(64))]
+#[derive(Debug)]
+struct Entry(Option<Slot>);
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Entry>() == 128);
+
 /// All sources of a reactor.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
-    slab: Slab<Slot>,
+    entries: Vec<Entry>,
+    /// Which of them are empty.
+    free: Vec<usize>,
     generation: usize,
 }
 
@@ -350,51 +363,61 @@ impl Slots {
     /// Whether no token is left for another source: only thinkable where `usize` has 32 bits.
     pub(crate) fn is_full(&self) -> bool {
         // The last index is left out: with the last generation it would be the notifier's token.
-        self.slab.vacant_key() >= INDEX_MASK
+        self.free.is_empty() && self.entries.len() >= INDEX_MASK
     }
 
     /// Whether there is no source.
     pub(crate) fn is_empty(&self) -> bool {
-        self.slab.is_empty()
+        self.entries.len() == self.free.len()
     }
 
     /// Adds a source and names it.
     pub(crate) fn insert(&mut self, mut slot: Slot) -> Key {
         self.generation = self.generation.wrapping_add(1) & INDEX_MASK;
-        let entry = self.slab.vacant_entry();
-        slot.key = Key::new(entry.key(), self.generation);
-        entry.insert(slot).key
+        let index = self.free.pop().unwrap_or(self.entries.len());
+        slot.key = Key::new(index, self.generation);
+        let (key, entry) = (slot.key, Entry(Some(slot)));
+        match self.entries.get_mut(index) {
+            Some(free) => *free = entry,
+            None => self.entries.push(entry),
+        }
+        key
     }
 
     /// One source; `None` when it has gone.
     #[inline]
     pub(crate) fn get(&self, key: Key) -> Option<&Slot> {
-        self.slab.get(key.index()).filter(|slot| slot.key == key)
+        self.entries.get(key.index())?.0.as_ref().filter(|slot| slot.key == key)
     }
 
     /// The same, to change it: it has to be [settled](Slot::settle) then.
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Slot> {
-        self.slab.get_mut(key.index()).filter(|slot| slot.key == key)
+        self.entries.get_mut(key.index())?.0.as_mut().filter(|slot| slot.key == key)
     }
 
     /// Takes a source out, to be [ended](Slot::end) without a borrow.
     pub(crate) fn remove(&mut self, key: Key) -> Option<Slot> {
         self.get(key)?.state.close();
-        Some(self.slab.remove(key.index()))
+        self.free.push(key.index());
+        self.entries[key.index()].0.take()
     }
 
     /// Any one source, for the shutdown.
     pub(crate) fn any(&self) -> Option<Key> {
-        self.slab.iter().next().map(|(_, slot)| slot.key)
+        self.iter().next().map(|slot| slot.key)
     }
 
     /// All sources, for those who look from outside.
     pub(crate) fn describe(&self) -> Vec<SourceInfo> {
-        self.slab.iter().map(|(_, slot)| slot.describe()).collect()
+        self.iter().map(Slot::describe).collect()
     }
 
     /// The sources for which an operation waits that keeps the loop alive.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Slot> {
-        self.slab.iter().map(|(_, slot)| slot).filter(|slot| slot.is_waiting())
+        self.iter().filter(|slot| slot.is_waiting())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.entries.iter().filter_map(|entry| entry.0.as_ref())
     }
 }

@@ -14,6 +14,9 @@ use crate::waiters::Place;
 #[derive(Clone, Debug)]
 pub(crate) struct State(Arc<Parts>);
 
+// In this order: an event looks at all of it but the end of the last. Not aligned to a line of the
+// cache: that took 110 bytes more for half a miss less.
+#[repr(C)]
 #[derive(Debug)]
 struct Parts {
     ready: AtomicU8,

@@ -69,6 +69,7 @@ pub(crate) fn waits_begun() -> u64 {
 
 /// Who waits in the first place, and with which waker. Used by the source's thread alone, by plain
 /// loads and stores.
+#[repr(C)]
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     ticket: AtomicU64,
@@ -139,6 +140,8 @@ struct Waiter {
 }
 
 /// The waiting wakers of one direction.
+// In this order: the first is what an event looks at.
+#[repr(C)]
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     /// Its ticket is in the place.

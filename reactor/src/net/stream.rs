@@ -287,7 +287,7 @@ impl<F: Family> Stream<F> {
         peer: Option<F::Address>,
     ) -> io::Result<Stream<F>> {
         let slot = Slot::new(Rc::new(resource), Ready::BOTH, Dispatch::InResource)
-            .requesting(ResourceKind::WriteWrap);
+            .requesting(&ResourceKind::WriteWrap);
         Ok(Stream { wire: Wire::new(Io::register(reactor, socket, BOTH_WAYS, slot)?, peer) })
     }
 
@@ -324,7 +324,7 @@ impl<F: Family> Stream<F> {
         let (kind, trigger) = (F::KINDS.connect, Some(resource.id()));
         let request = Resource::create_with(kind, site, trigger, Frame::inherit());
         let slot = Slot::new(Rc::new(resource), Ready::NONE, Dispatch::InResource)
-            .requesting(ResourceKind::WriteWrap)
+            .requesting(&ResourceKind::WriteWrap)
             .connecting(Rc::new(request));
         match start(address) {
             Ok(socket) => {

@@ -88,7 +88,7 @@ impl UdpSocket {
         let resource = Rc::new(Resource::create(ResourceKind::UdpWrap, site));
         let birth = channels::wanted(&channels::UDP_SOCKET, &resource);
         let slot = Slot::new(resource, Ready::BOTH, Dispatch::InResource)
-            .requesting(ResourceKind::UdpSendWrap);
+            .requesting(&ResourceKind::UdpSendWrap);
         let socket = UdpSocket { io: Io::register(&reactor, socket, BOTH_WAYS, slot)? };
         if let Some(birth) = birth {
             birth.publish(socket.local_addr().ok().map(|address| address.to_string()));
