@@ -143,9 +143,10 @@ mutant "Scoped drop outside its frame" context/src/scoped.rs \
 # More than the issue asks for.
 
 mutant "exit shows the default" context/src/storage.rs \
-    'None => self.find_default(),' \
-    'Some(hidden) if hidden.get().is_none() => self.find_default(),
-            None => self.find_default(),'
+    'Some(value) => f(value.get()),
+            None => self.with_default(f),' \
+    'Some(value) if value.get().is_some() => f(value.get()),
+            _ => self.with_default(f),'
 
 mutant "foreign guard leaves" context/src/storage.rs \
     'if with_flow(Flow::number) == flow {' 'if flow != 0 {'

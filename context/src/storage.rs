@@ -156,8 +156,16 @@ impl<T: 'static> AsyncLocalStorage<T> {
     /// `f` may change the store; the reference stays valid.
     #[inline]
     pub fn with<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
-        let value = self.find();
-        f(value.as_ref().and_then(Value::get))
+        // In one arm alone the compiler sees that a plain read need not count the reference.
+        match with_flow(|flow| flow.frame.find(&self.key)) {
+            Some(value) => f(value.get()),
+            None => self.with_default(f),
+        }
+    }
+
+    #[inline(never)]
+    fn with_default<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
+        f(self.find_default().as_ref().and_then(Value::get))
     }
 
     /// A clone of the value: see [`get_store`](Self::get_store).
