@@ -101,10 +101,6 @@ pub fn get() -> String {
     "GET /greeting HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n".to_owned()
 }
 
-fn short_get() -> String {
-    "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned()
-}
-
 fn post() -> String {
     let body = "x".repeat(99) + "\n";
     format!("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{body}")
@@ -149,7 +145,6 @@ pub fn groups() -> Vec<Group> {
             columns: HTTP_UNTIMED,
             rows: vec![
                 http_row("GET", get(), untimed(6201.0)),
-                http_row("GET, one header", short_get(), untimed(6201.0)),
                 http_row("POST 100 B", post(), untimed(9880.0)),
             ],
         },

@@ -38,7 +38,8 @@ pub fn system_calls(name: &str, row: &Row) -> io::Result<f64> {
 /// `run` gets a number of rounds, in each of which every connection has one request.
 fn difference(run: impl Fn(u64) -> io::Result<f64>, row: &Row) -> io::Result<f64> {
     let connections = row.connections as u64;
-    let rounds = 4.max(2000 / connections);
+    // Some rounds take a turn of the loop more than others: that has to be little of the whole.
+    let rounds = 4.max(6000 / connections);
     Ok((run(2 * rounds)? - run(rounds)?) / (rounds * connections) as f64)
 }
 
