@@ -96,6 +96,12 @@ impl Clock {
     /// As [`Clock::ceil_near`], rounded down.
     #[inline]
     fn floor_near(&self, now: Instant) -> Millis {
+        let Tick { ms, begin, end } = self.present.get();
+        if begin <= now && now < end { ms - 1 } else { self.floor_anew(now) }
+    }
+
+    #[inline(never)]
+    fn floor_anew(&self, now: Instant) -> Millis {
         let ms = self.ceil_near(now);
         if now == self.present.get().end { ms } else { ms.saturating_sub(1) }
     }
