@@ -197,7 +197,8 @@ impl EventLoop {
             }
             match self.immediates.pop() {
                 Some(Entry::Call(job)) => self.guarded(|| job.run()),
-                Some(Entry::Wait(place)) => self.wake(self.immediates.fire_wait(place)),
+                Some(Entry::Wait(waker)) => self.guarded(|| waker.wake()),
+                Some(Entry::Cancelled) => {}
                 None => return,
             }
             self.core.drain();
