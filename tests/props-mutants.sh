@@ -200,8 +200,8 @@ mutant "tick dropped unrun outside" executor/src/task/callback.rs \
     'activation.run_silent(call);' 'call();'
 
 mutant "refresh keeps the old context" executor/src/callback/timeout.rs \
-    'let old = self.0.resource.replace(Rc::new(resource));
-                drop(old);' 'drop(resource);'
+    'let old = self.resource.replace(Rc::new(resource));
+        drop(old);' 'drop(resource);'
 
 mutant "failure handled outside" executor/src/task/failures.rs \
     'activation.enter(|| self.handle(unhandled))' 'self.handle(unhandled)'

@@ -26,7 +26,23 @@ pub struct Resource {
 impl Resource {
     /// Creates a resource in the current context, as [`Activation::create`] does.
     pub fn create(kind: ResourceKind, site: &'static Location<'static>) -> Resource {
-        Resource { identity: Activation::create(kind, site), destroyed: Cell::new(false) }
+        let created = Resource::prepare(kind, site);
+        created.announce();
+        created
+    }
+
+    /// [`create`](Self::create) without the hooks: [`announce`](Self::announce) must follow, when
+    /// the resource stands where it stays. Until then it can be made right there.
+    #[inline]
+    pub fn prepare(kind: ResourceKind, site: &'static Location<'static>) -> Resource {
+        let identity = Activation::prepare_with(kind, site, None, Frame::inherit());
+        Resource { identity, destroyed: Cell::new(false) }
+    }
+
+    /// Runs the `init` hooks for a prepared resource.
+    #[inline]
+    pub fn announce(&self) {
+        self.identity.announce();
     }
 
     /// [`create`](Self::create) with a given trigger (`None`: the running resource) and frame.

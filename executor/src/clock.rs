@@ -12,7 +12,9 @@ pub(crate) struct Clock {
     start: Instant,
     /// The virtual time passed; None for a real clock.
     elapsed: Cell<Option<Duration>>,
-    recent: Cell<Tick>,
+    /// The milliseconds asked for last: of what was read from the clock, and of deadlines.
+    present: Cell<Tick>,
+    deadline: Cell<Tick>,
 }
 
 /// A millisecond of a clock: it ends `ms` after the start.
@@ -29,8 +31,8 @@ impl Clock {
     pub(crate) fn new(is_virtual: bool) -> Clock {
         let elapsed = is_virtual.then_some(Duration::ZERO);
         let start = Instant::now();
-        let recent = Cell::new(Tick { ms: 0, begin: start, end: start });
-        Clock { start, elapsed: Cell::new(elapsed), recent }
+        let none = Cell::new(Tick { ms: 0, begin: start, end: start });
+        Clock { start, elapsed: Cell::new(elapsed), present: none.clone(), deadline: none }
     }
 
     pub(crate) fn is_virtual(&self) -> bool {
@@ -62,21 +64,24 @@ impl Clock {
         instant.saturating_duration_since(self.start)
     }
 
-    /// As [`Clock::since_start`], in whole milliseconds, rounded up.
+    /// Whole milliseconds from the start to `deadline`, rounded up. Cheaper if it lies in the
+    /// millisecond of the one before, as where many timeouts are moved by the same time: Instants
+    /// are compared faster than subtracted.
     #[inline]
-    pub(crate) fn ceil_at(&self, instant: Instant) -> Millis {
-        ceil(self.since_start(instant))
+    pub(crate) fn ceil_at(&self, deadline: Instant) -> Millis {
+        self.ceil_by(&self.deadline, deadline)
     }
 
-    /// As [`Clock::ceil_at`]. Cheaper if `instant` lies in the millisecond asked for last, as what
-    /// was read from this clock mostly does: Instants are compared faster than subtracted.
+    /// The same, cheaper if `now` lies in the millisecond that was read from the clock last.
     #[inline]
-    pub(crate) fn ceil_near(&self, instant: Instant) -> Millis {
-        let recent = self.recent.get();
-        if recent.begin < instant && instant <= recent.end {
-            return recent.ms;
-        }
-        self.ceil_anew(instant)
+    pub(crate) fn ceil_near(&self, now: Instant) -> Millis {
+        self.ceil_by(&self.present, now)
+    }
+
+    #[inline]
+    fn ceil_by(&self, last: &Cell<Tick>, instant: Instant) -> Millis {
+        let Tick { ms, begin, end } = last.get();
+        if begin < instant && instant <= end { ms } else { self.ceil_anew(last, instant) }
     }
 
     /// Whole milliseconds from the start to now, rounded down.
@@ -90,18 +95,24 @@ impl Clock {
 
     /// As [`Clock::ceil_near`], rounded down.
     #[inline]
-    fn floor_near(&self, instant: Instant) -> Millis {
-        let ms = self.ceil_near(instant);
-        if instant == self.recent.get().end { ms } else { ms.saturating_sub(1) }
+    fn floor_near(&self, now: Instant) -> Millis {
+        let Tick { ms, begin, end } = self.present.get();
+        if begin <= now && now < end { ms - 1 } else { self.floor_anew(now) }
     }
 
     #[inline(never)]
-    fn ceil_anew(&self, instant: Instant) -> Millis {
-        let ms = self.ceil_at(instant);
+    fn floor_anew(&self, now: Instant) -> Millis {
+        let ms = self.ceil_near(now);
+        if now == self.present.get().end { ms } else { ms.saturating_sub(1) }
+    }
+
+    #[inline(never)]
+    fn ceil_anew(&self, last: &Cell<Tick>, instant: Instant) -> Millis {
+        let ms = ceil(self.since_start(instant));
         let at = |ms| self.instant(Duration::from_millis(ms));
         // Before the start there are no milliseconds.
         if let (Some(begin), Some(end)) = (ms.checked_sub(1).and_then(at), at(ms)) {
-            self.recent.set(Tick { ms, begin, end });
+            last.set(Tick { ms, begin, end });
         }
         ms
     }
@@ -146,6 +157,7 @@ mod tests {
                 for at in [nanos, nanos.saturating_sub(3)] {
                     let instant = clock.start + Duration::from_nanos(at);
                     prop_assert_eq!(clock.ceil_near(instant), at.div_ceil(1_000_000));
+                    prop_assert_eq!(clock.ceil_at(instant), at.div_ceil(1_000_000));
                     prop_assert_eq!(clock.floor_near(instant), at / 1_000_000);
                 }
             }

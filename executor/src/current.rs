@@ -8,10 +8,13 @@ use lunation_context::{
 };
 use std::any::Any;
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 thread_local! {
-    static LOOP: RefCell<Option<Rc<EventLoop>>> = const { RefCell::new(None) };
+    /// Without destructor: what every look at it would have to check. `Entered` empties it.
+    static LOOP: RefCell<ManuallyDrop<Option<Rc<EventLoop>>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// Keeps a loop entered; drops in reverse order.
@@ -61,14 +64,13 @@ fn warn_here(warning: &Warning) -> bool {
     core.failures.handlers().is_some_and(|handlers| handlers.warn(warning, fail))
 }
 
-/// A runtime that lies in a thread-local may be dropped after LOOP: then there is none.
 fn replace(event_loop: Option<Rc<EventLoop>>) -> Option<Rc<EventLoop>> {
-    LOOP.try_with(|current| current.replace(event_loop)).ok().flatten()
+    ManuallyDrop::into_inner(LOOP.replace(ManuallyDrop::new(event_loop)))
 }
 
 /// The loop this thread is inside of.
 pub(crate) fn try_current() -> Option<Rc<EventLoop>> {
-    LOOP.try_with(|current| current.borrow().clone()).ok().flatten()
+    LOOP.with_borrow(|current| Option::clone(current))
 }
 
 const OUTSIDE: &str = "called outside of a lunation runtime: call it inside `Runtime::block_on`, \
@@ -87,7 +89,7 @@ pub(crate) fn current() -> Rc<EventLoop> {
 /// user code: that may enter another loop.
 #[inline(always)]
 pub(crate) fn try_with<R>(f: impl FnOnce(&EventLoop) -> R) -> Option<R> {
-    LOOP.try_with(|current| current.borrow().as_deref().map(f)).ok().flatten()
+    LOOP.with_borrow(|current| current.as_deref().map(f))
 }
 
 /// As [`try_with`].

@@ -197,7 +197,8 @@ impl EventLoop {
             }
             match self.immediates.pop() {
                 Some(Entry::Call(job)) => self.guarded(|| job.run()),
-                Some(Entry::Wait(place)) => self.wake(self.immediates.fire_wait(place)),
+                Some(Entry::Wait(waker)) => self.guarded(|| waker.wake()),
+                Some(Entry::Cancelled) => {}
                 None => return,
             }
             self.core.drain();
@@ -307,18 +308,15 @@ impl EventLoop {
             Turn::Wait => self.timeout(),
         };
         let blocks = timeout != Some(Duration::ZERO);
-        self.gauge.around(&self.clock, blocks, || {
-            if self.clock.is_virtual() && blocks {
-                return self.sleep_virtually(timeout);
-            }
-            self.wait(timeout)
+        self.gauge.around(&self.clock, blocks, || match blocks {
+            false => self.reactor.wait(Some(Duration::ZERO)),
+            true if self.clock.is_virtual() => self.sleep_virtually(timeout),
+            true => self.wait(timeout),
         })
     }
 
     fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
-        let blocks = timeout != Some(Duration::ZERO)
-            && !self.hears_more()
-            && self.core.inbox.prepare_sleep();
+        let blocks = !self.hears_more() && self.core.inbox.prepare_sleep();
         let result = self.reactor.wait(if blocks { timeout } else { Some(Duration::ZERO) });
         if blocks {
             self.core.inbox.woke_up();
@@ -339,7 +337,7 @@ impl EventLoop {
     /// Looks first; if nothing is ready, the clock jumps by what a real loop would have slept. It
     /// stands while a blocking job is in flight: a job takes no virtual time.
     fn sleep_virtually(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.wait(Some(Duration::ZERO))?;
+        self.reactor.wait(Some(Duration::ZERO))?;
         if self.reactor.has_events() || !self.core.inbox.is_empty() {
             return Ok(());
         }

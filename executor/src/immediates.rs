@@ -1,33 +1,18 @@
 //! The queue of the check phase: callbacks, and the waits of `immediate()` and `yield_now()`.
 
 use crate::job::Job;
-use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::mem;
 use std::rc::Rc;
 use std::task::Waker;
 
 /// One entry of the queue.
 pub(crate) enum Entry {
     Call(Rc<dyn Job>),
-    /// A place in the table of waits.
-    Wait(usize),
-}
-
-/// An entry for those who look from outside.
-pub(crate) enum Shown<'a> {
-    Call(&'a dyn Job),
-    /// What waits is woken by this.
-    Wait(&'a Waker),
-}
-
-/// A future that waits for its turn. Its place is freed by whoever comes last: the phase, or the
-/// future that was told.
-enum Wait {
-    Waiting(Waker),
-    /// The phase has come; the future has not looked yet.
-    Fired,
-    /// The future was dropped; the entry is still in the queue.
+    /// A future that waits for its turn is woken by this.
+    Wait(Waker),
+    /// Of a future that was dropped.
     Cancelled,
 }
 
@@ -35,7 +20,8 @@ enum Wait {
 #[derive(Default)]
 pub(crate) struct Immediates {
     queue: RefCell<VecDeque<Entry>>,
-    waits: RefCell<Slab<Wait>>,
+    /// The number of the first entry in the queue: how many were taken out.
+    first: Cell<u64>,
     /// Entries that were not cleared: while there is one, the loop does not block.
     pending: Cell<usize>,
     /// Those of them that keep the loop alive.
@@ -62,7 +48,12 @@ impl Immediates {
     }
 
     pub(crate) fn pop(&self) -> Option<Entry> {
-        self.queue.borrow_mut().pop_front()
+        let entry = self.queue.borrow_mut().pop_front()?;
+        self.first.set(self.first.get() + 1);
+        if let Entry::Wait(_) = entry {
+            self.count(-1, -1);
+        }
+        Some(entry)
     }
 
     /// Something begins or ceases to be pending, or to keep the loop alive.
@@ -72,70 +63,43 @@ impl Immediates {
     }
 
     /// Shows the entries, oldest first. `show` must not run user code.
-    pub(crate) fn for_each(&self, mut show: impl FnMut(Shown<'_>)) {
-        let waits = self.waits.borrow();
-        for entry in self.queue.borrow().iter() {
-            match entry {
-                Entry::Call(job) => show(Shown::Call(&**job)),
-                Entry::Wait(place) => {
-                    if let Wait::Waiting(waker) = &waits[*place] {
-                        show(Shown::Wait(waker));
-                    }
-                }
-            }
-        }
+    pub(crate) fn for_each(&self, show: impl FnMut(&Entry)) {
+        self.queue.borrow().iter().for_each(show);
     }
 
     // ---- waits ----
 
-    /// A future begins to wait; the place is its key.
-    pub(crate) fn wait(&self, waker: &Waker) -> usize {
+    /// A future begins to wait. Returns the number of its entry.
+    pub(crate) fn wait(&self, waker: &Waker) -> u64 {
         let waker = waker.clone();
-        let place = self.waits.borrow_mut().insert(Wait::Waiting(waker));
         self.count(1, 1);
-        self.queue.borrow_mut().push_back(Entry::Wait(place));
-        place
+        let mut queue = self.queue.borrow_mut();
+        queue.push_back(Entry::Wait(waker));
+        self.first.get() + queue.len() as u64 - 1
     }
 
-    /// A waiting future was polled again. True when its turn has come; its place is free then.
-    pub(crate) fn poll_wait(&self, place: usize, waker: &Waker) -> bool {
-        if matches!(self.waits.borrow()[place], Wait::Fired) {
-            self.waits.borrow_mut().remove(place);
-            return true;
-        }
-        // Outside of any borrow: a foreign waker may do anything when it is cloned or dropped.
-        let waker = waker.clone();
-        let old = std::mem::replace(&mut self.waits.borrow_mut()[place], Wait::Waiting(waker));
-        drop(old);
-        false
+    /// A waiting future was polled again. True when its turn has come.
+    pub(crate) fn poll_wait(&self, number: u64, waker: &Waker) -> bool {
+        // A foreign waker may do anything when it is cloned or dropped: outside of any borrow.
+        self.has_fired(number) || self.replace(number, Entry::Wait(waker.clone())).is_none()
     }
 
-    /// A future was dropped before it saw its turn.
-    pub(crate) fn cancel_wait(&self, place: usize) {
-        let mut waits = self.waits.borrow_mut();
-        let old = std::mem::replace(&mut waits[place], Wait::Cancelled);
-        if matches!(old, Wait::Fired) {
-            waits.remove(place);
-        } else {
+    /// A future was dropped that may not have seen its turn.
+    pub(crate) fn cancel_wait(&self, number: u64) {
+        let old = self.replace(number, Entry::Cancelled);
+        if old.is_some() {
             self.count(-1, -1);
         }
-        drop(waits);
         drop(old);
     }
 
-    /// The turn of a wait has come: its waker, unless it was cancelled.
-    pub(crate) fn fire_wait(&self, place: usize) -> Option<Waker> {
-        let mut waits = self.waits.borrow_mut();
-        let old = std::mem::replace(&mut waits[place], Wait::Fired);
-        match old {
-            Wait::Waiting(waker) => {
-                self.count(-1, -1);
-                Some(waker)
-            }
-            _ => {
-                waits.remove(place);
-                None
-            }
-        }
+    fn has_fired(&self, number: u64) -> bool {
+        number < self.first.get()
+    }
+
+    /// Puts another entry into the place of one that has not fired, and returns that.
+    fn replace(&self, number: u64, entry: Entry) -> Option<Entry> {
+        let index = number.checked_sub(self.first.get())?;
+        Some(mem::replace(self.queue.borrow_mut().get_mut(index as usize)?, entry))
     }
 }

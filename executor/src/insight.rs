@@ -6,7 +6,7 @@
 use crate::clock::{self, Millis};
 use crate::current;
 use crate::event_loop::EventLoop;
-use crate::immediates::Shown;
+use crate::immediates::Entry;
 use crate::job::{Job, Timer, Waiter};
 use crate::spawn::TaskName;
 use lunation_context::{Activation, AsyncId, Resource, ResourceKind};
@@ -217,8 +217,9 @@ impl Survey<'_> {
             });
         }
         self.event_loop.immediates.for_each(|entry| match entry {
-            Shown::Call(job) => self.add_job(job, WaitsFor::Turn, None),
-            Shown::Wait(waker) => self.claim(waker.data(), true, WaitsFor::Turn, None),
+            Entry::Call(job) => self.add_job(&**job, WaitsFor::Turn, None),
+            Entry::Wait(waker) => self.claim(waker.data(), true, WaitsFor::Turn, None),
+            Entry::Cancelled => {}
         });
         for job in &*self.event_loop.closers.borrow() {
             self.add_job(&**job, WaitsFor::Turn, None);

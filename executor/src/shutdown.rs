@@ -62,7 +62,7 @@ impl EventLoop {
     fn discard_immediate(&self) -> bool {
         match self.immediates.pop() {
             Some(Entry::Call(job)) => job.discard(),
-            Some(Entry::Wait(place)) => drop(self.immediates.fire_wait(place)),
+            Some(wait) => drop(wait),
             None => return false,
         }
         true

@@ -124,18 +124,21 @@ impl Sleep {
     #[track_caller]
     pub fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
         self.deadline = Some(deadline);
-        let key = self.with(|event_loop| {
+        let moved = self.with(|event_loop| {
             let (clock, timers) = (&event_loop.clock, &mut *event_loop.timers.borrow_mut());
             // Later than before, as nearly always: the clock is not even asked.
             if timers.put_off(self.key, clock.ceil_at(deadline)) {
-                return self.key;
+                return None;
             }
             let now = clock.now();
             let ms = clock::ceil(deadline.saturating_duration_since(now));
             let start = clock.ceil_near(now);
-            if timers.restart_as(self.key, ms, start) { self.key } else { arm(timers, ms, start) }
+            let moves = timers.restart_as(self.key, ms, start);
+            (!moves).then(|| arm(timers, ms, start))
         });
-        self.key = key.expect(FOREIGN);
+        if let Some(key) = moved.expect(FOREIGN) {
+            self.key = key;
+        }
     }
 
     /// Lets the timer wake `waker` if it is pending; what it was to wake before is in `spare` then.

@@ -136,8 +136,8 @@ impl Future for Microtask {
 /// The future of [`immediate`] and [`yield_now`].
 #[must_use = "futures do nothing unless polled"]
 pub struct ImmediateTurn {
-    /// Its place in the check phase, from the first poll on.
-    waiting: Option<(Weak<EventLoop>, usize)>,
+    /// The number of its entry in the check phase, from the first poll on.
+    waiting: Option<(Weak<EventLoop>, u64)>,
 }
 
 impl Future for ImmediateTurn {
@@ -145,14 +145,14 @@ impl Future for ImmediateTurn {
 
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Some((event_loop, place)) = &self.waiting else {
+        let Some((event_loop, number)) = &self.waiting else {
             let event_loop = current::current();
-            let place = event_loop.immediates.wait(context.waker());
-            self.waiting = Some((Rc::downgrade(&event_loop), place));
+            let number = event_loop.immediates.wait(context.waker());
+            self.waiting = Some((Rc::downgrade(&event_loop), number));
             return Poll::Pending;
         };
         let event_loop = event_loop.upgrade().expect("its runtime has not ended");
-        if !event_loop.immediates.poll_wait(*place, context.waker()) {
+        if !event_loop.immediates.poll_wait(*number, context.waker()) {
             return Poll::Pending;
         }
         self.waiting = None;
@@ -162,10 +162,10 @@ impl Future for ImmediateTurn {
 
 impl Drop for ImmediateTurn {
     fn drop(&mut self) {
-        if let Some((event_loop, place)) = self.waiting.take()
+        if let Some((event_loop, number)) = self.waiting.take()
             && let Some(event_loop) = event_loop.upgrade()
         {
-            event_loop.immediates.cancel_wait(place);
+            event_loop.immediates.cancel_wait(number);
         }
     }
 }

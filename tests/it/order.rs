@@ -1,10 +1,12 @@
 //! The ordering contract: phases, drains, batches. B.x are sections of Node's measured behaviour.
 
-use crate::support::{Journal, script};
+use crate::support::{Journal, paused, script};
 use lunation::{
     Completion, ResourceKind, immediate, microtask, next_tick, queue_close, queue_microtask,
     set_immediate, set_timeout, spawn, tick, time, yield_now,
 };
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 fn ms(ms: u64) -> Duration {
@@ -163,6 +165,37 @@ fn a_task_is_polled_in_microtasks() {
         trace,
         "tick m1 poll1 m2 poll2 after-tick i after-immediate after-yield after-sleep"
     );
+}
+
+#[test]
+fn a_wait_for_the_check_phase_may_change_hands_or_go() {
+    let (journal, runtime) = (Journal::default(), paused());
+    runtime.block_on(async {
+        let [mut moved, mut gone, mut unseen] = [(); 3].map(|()| Box::pin(immediate()));
+        poll_fn(|context| {
+            let waits = [&mut moved, &mut gone, &mut unseen];
+            waits.into_iter().for_each(|wait| assert!(wait.as_mut().poll(context).is_pending()));
+            Poll::Ready(())
+        })
+        .await;
+        let task = spawn({
+            let journal = journal.clone();
+            async move {
+                moved.await;
+                journal.add("moved");
+            }
+        });
+        set_immediate(journal.adds("i"));
+        drop(gone);
+        // What is not seen of `unseen` wakes this task in vain, before its own turn.
+        immediate().await;
+        journal.add("here");
+        drop(unseen);
+        task.await.expect("no panic");
+    });
+    assert_eq!(journal.take(), "moved i here");
+    assert_eq!(runtime.metrics().immediates_queued, 0);
+    runtime.run_to_idle();
 }
 
 #[test]

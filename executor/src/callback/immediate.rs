@@ -29,11 +29,12 @@ pub(crate) fn start_immediate(callback: impl Closure + 'static) -> Immediate {
     let event_loop = current::current();
     let immediate = Rc::new(Inner {
         event_loop: Rc::downgrade(&event_loop),
-        resource: Resource::create(ResourceKind::Immediate, site),
+        resource: Resource::prepare(ResourceKind::Immediate, site),
         pending: Cell::new(true),
         refed: Cell::new(true),
         callback,
     });
+    immediate.resource.announce();
     event_loop.immediates.push(immediate.clone());
     Immediate(immediate)
 }

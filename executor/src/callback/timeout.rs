@@ -183,18 +183,7 @@ impl Timeout {
         match self.0.state.get() {
             State::Pending => self.0.arm(&event_loop),
             State::Running if self.0.reusable => self.0.arm(&event_loop),
-            State::Fired if self.0.reusable => {
-                let resource = Resource::create(ResourceKind::Timeout, site);
-                // A hook that heard of it may have cleared or refreshed the timer: that counts.
-                if self.0.state.get() != State::Fired {
-                    resource.destroy();
-                    return self;
-                }
-                let old = self.0.resource.replace(Rc::new(resource));
-                drop(old);
-                self.0.state.set(State::Pending);
-                self.0.arm(&event_loop);
-            }
+            State::Fired if self.0.reusable => self.0.arm_anew(&event_loop, site),
             _ => {}
         }
         self
@@ -245,22 +234,40 @@ impl Inner {
         self.resource.borrow().clone()
     }
 
+    /// Starts it after it has fired, as a new resource.
+    #[cold]
+    fn arm_anew(self: &Rc<Self>, event_loop: &EventLoop, site: &'static Location<'static>) {
+        let resource = Resource::create(ResourceKind::Timeout, site);
+        // A hook that heard of it may have cleared or refreshed the timer: that counts.
+        if self.state.get() != State::Fired {
+            return resource.destroy();
+        }
+        let old = self.resource.replace(Rc::new(resource));
+        drop(old);
+        self.state.set(State::Pending);
+        self.arm(event_loop);
+    }
+
     /// Starts it from now. The clock is read here: a stale one would end it early.
     fn arm(self: &Rc<Self>, event_loop: &EventLoop) {
         self.arm_from(event_loop, event_loop.clock.floor_now());
     }
 
     fn arm_from(self: &Rc<Self>, event_loop: &EventLoop, now: Millis) {
-        let mut timers = event_loop.timers.borrow_mut();
         match self.key.get() {
             Some(key) => {
-                timers.restart(key, now);
+                event_loop.timers.borrow_mut().restart(key, now);
             }
-            None => {
-                let timer = Timer::Call(self.clone());
-                self.key.set(Some(timers.insert(self.ms, now, self.refed.get(), timer)));
-            }
+            None => self.enter(event_loop, now),
         }
+    }
+
+    /// Out of line, as nearly all that are armed again are pending.
+    #[inline(never)]
+    fn enter(self: &Rc<Self>, event_loop: &EventLoop, now: Millis) {
+        let (timer, refed) = (Timer::Call(self.clone()), self.refed.get());
+        let key = event_loop.timers.borrow_mut().insert(self.ms, now, refed, timer);
+        self.key.set(Some(key));
     }
 
     /// It will not fire any more: drops the closure in its resource, then the context.

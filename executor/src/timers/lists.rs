@@ -53,15 +53,19 @@ impl<P> Lists<P> {
 
     /// Arms a pending timer anew, at the end of its list. False if it has gone.
     pub(crate) fn restart(&mut self, key: TimerKey, start: Millis) -> bool {
-        let Some(index) = self.move_out(key, start) else { return false };
-        self.timers.append(key, index, &mut self.table.at_mut(index).timers);
+        let Some(timer) = self.timers.get_mut(key) else { return false };
+        timer.start = Start::new(start, timer.start.refed());
+        let list = self.table.at_mut(timer.list);
+        self.timers.move_to_end(key, &mut list.timers);
         true
     }
 
     /// As [`Lists::restart`], with another duration.
     pub(crate) fn restart_as(&mut self, key: TimerKey, ms: Millis, start: Millis) -> bool {
-        let Some(index) = self.move_out(key, start) else { return false };
-        let list = self.table.at_mut(index);
+        let Some(timer) = self.timers.get_mut(key) else { return false };
+        timer.start = Start::new(start, timer.start.refed());
+        let list = self.table.at_mut(timer.list);
+        self.timers.unlink(key, &mut list.timers);
         if list.ms != ms {
             list.remove_if_empty();
         }
@@ -184,16 +188,6 @@ impl<P> Lists<P> {
         let (_, first) = self.timers.first(&self.table.get(list)?.timers)?;
         self.timers.prefetch_next(first);
         first.payload.as_ref()
-    }
-
-    /// Takes a timer out of its list, to be armed anew. Returns the list's place.
-    #[inline]
-    fn move_out(&mut self, key: TimerKey, start: Millis) -> Option<u32> {
-        let timer = self.timers.get_mut(key)?;
-        timer.start = Start::new(start, timer.start.refed());
-        let index = timer.list;
-        self.timers.unlink(key, &mut self.table.at_mut(index).timers);
-        Some(index)
     }
 }
 

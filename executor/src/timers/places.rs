@@ -235,6 +235,16 @@ impl<P> Places<P> {
         self.connect(previous, next, ends);
     }
 
+    /// Moves a timer to the end of its list.
+    #[inline]
+    pub(crate) fn move_to_end(&mut self, key: TimerKey, ends: &mut Ends) {
+        if ends.tail != key.index {
+            let list = self.timers[key.index as usize].list;
+            self.unlink(key, ends);
+            self.append(key, list, ends);
+        }
+    }
+
     /// Makes two places neighbours; NONE stands for an end of the list.
     #[inline(always)]
     fn connect(&mut self, previous: u32, next: u32, ends: &mut Ends) {
