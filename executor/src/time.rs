@@ -94,6 +94,7 @@ pub struct Sleep {
 }
 
 impl Sleep {
+    #[inline(always)]
     fn start(
         event_loop: &EventLoop,
         now: Instant,
