@@ -54,17 +54,32 @@ impl Verdict {
 }
 
 impl Goal {
-    /// Judges the medians. `None` if what it is measured against did not run.
+    /// Judges the medians, and says what the least are. `None` if what it is measured against did
+    /// not run.
     pub fn judge(&self, figures: &Figures, results: &Results) -> Option<Verdict> {
-        let ours = figures.get(&Column::Lunation)?.median;
-        let (ratio, name) = match self.against {
+        let (ratio, name) = self.ratio(|figure| figure.median, figures, results)?;
+        let (least, _) = self.ratio(|figure| figure.least, figures, results)?;
+        let decimals = if ratio < 0.1 { 3 } else { 2 };
+        let unit = format!("x {name}, {least:.decimals$} by the least");
+        Some(Verdict::new(ratio, self.at_most, decimals, &unit))
+    }
+
+    /// What is judged, and what it is measured against.
+    fn ratio(
+        &self,
+        time: impl Fn(&Figure) -> f64,
+        figures: &Figures,
+        results: &Results,
+    ) -> Option<(f64, String)> {
+        let time = |figures: &Figures, of: Column| figures.get(&of).map(&time);
+        let ours = time(figures, Column::Lunation)?;
+        Some(match self.against {
             Against::Own(row) => {
-                let base = results.get(row)?.get(&Column::Lunation)?.median;
-                (ours / base, format!("\"{row}\""))
+                (ours / time(results.get(row)?, Column::Lunation)?, format!("\"{row}\""))
             }
             Against::Growth(column, row) => {
                 let base = results.get(row)?;
-                let growth = |of: Column| Some(figures.get(&of)?.median - base.get(&of)?.median);
+                let growth = |of| Some(time(figures, of)? - time(base, of)?);
                 let ratio = growth(Column::Lunation)? / growth(column)?;
                 (ratio, format!("{}'s growth over \"{row}\"", column.name()))
             }
@@ -75,12 +90,11 @@ impl Goal {
                     Against::BestRust => column != Column::Lunation && !column.is_scripted(),
                     _ => column != Column::Lunation,
                 };
-                let others = figures.iter().filter(|(column, _)| takes_part(**column));
-                let best = others.min_by(|a, b| a.1.median.total_cmp(&b.1.median))?;
-                (ours / best.1.median, best.0.name().to_owned())
+                let others = figures.keys().copied().filter(|column| takes_part(*column));
+                let times = others.filter_map(|column| Some((time(figures, column)?, column)));
+                let (best, column) = times.min_by(|a, b| a.0.total_cmp(&b.0))?;
+                (ours / best, column.name().to_owned())
             }
-        };
-        let decimals = if ratio < 0.1 { 3 } else { 2 };
-        Some(Verdict::new(ratio, self.at_most, decimals, &format!("x {name}")))
+        })
     }
 }

@@ -1,5 +1,6 @@
-//! What idle things take: the growth of the resident set, so that the allocator's overhead and
-//! spare room that was written to are in it. Each is measured in a process of its own.
+//! What idle things take: the growth of the resident set without the pages of files, so that the
+//! allocator's overhead and spare room that was written to are in it, and code that runs for the
+//! first time is not. Each is measured in a process of its own.
 
 use crate::columns::Column;
 use crate::goals::Verdict;
@@ -62,7 +63,7 @@ where
 
 fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kibibytes.map_or(0, |kibibytes| kibibytes * 1024)
 }
