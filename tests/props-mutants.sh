@@ -178,7 +178,7 @@ mutant "Scoped forgets between polls" context/src/scoped.rs \
     'Flow::new(this.branch.frame.get(), 0).enter_poll('
 
 mutant "ended flow keeps what it replaced" context/src/frame.rs \
-    'if flow != 0 && !self.is_empty() {' 'if flow == u64::MAX {'
+    'if flow != 0 {' 'if flow == u64::MAX {'
 
 mutant "finished task keeps its frame" executor/src/task/cell.rs \
     'if !wants_frame {' 'if false {'
