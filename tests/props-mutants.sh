@@ -116,7 +116,7 @@ mutant "interval keeps enter_with" context/src/resource.rs \
     'self.activation().run(f)' \
     'let call = self.activation();
         let result = call.run(f);
-        let old = self.identity.set_frame(call.frame.get());
+        let old = self.identity.set_frame(call.flow.frame.get());
         drop(old);
         result'
 

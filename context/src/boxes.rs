@@ -5,9 +5,9 @@
 //!    count is 64 bits wide, so forgotten references cannot make it wrap.
 //! 2. *Whole*: a [`Header`] lies at offset 0 of a box of the type that its table was made for, in
 //!    a block of the table's home, and pointers to it reach the whole box.
-//! 3. *Disposed from a list*: at count 0 the box goes to a list of the thread, which the
-//!    outermost release works off. A value that drops a snapshot that drops a value ... needs
-//!    no stack. From then on only the list knows the box.
+//! 3. *Disposed from a list*: at count 0 a box that is not freed at once, as a plain one is, goes
+//!    to a list of the thread, which the outermost release works off. A value that drops a snapshot
+//!    that drops a value ... needs no stack. From then on only the list knows the box.
 #![allow(unsafe_code, reason = "values of erased type, counted by hand")]
 
 use std::cell::Cell;
@@ -236,10 +236,11 @@ fn bury(dead: NonNull<Header>) {
     }
 }
 
-/// Frees a box without owners if that runs no code, that of the allocator included.
+/// Frees a box whose last count was given back, or is the caller's, if that runs no code, that of
+/// the allocator included. If not, nothing was done.
 #[inline]
 fn free_plain(dead: NonNull<Header>) -> bool {
-    // SAFETY: rule 3: dead, but still allocated.
+    // SAFETY: dead and not disposed of yet, or alive by the caller's count.
     let header = unsafe { dead.as_ref() };
     let home = header.vtable.plain_home;
     // SAFETY: allocated from this home, if it is one; nobody refers to it and nothing needs drop.

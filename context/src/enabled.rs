@@ -1,4 +1,7 @@
 //! The enabled hooks of a thread, and which of them get which events.
+//!
+//! The rule that the `SAFETY` comment cites: what `hearing` points at is a constant or belongs to
+//! `owners`, and both are replaced together, while no emission is counted.
 #![allow(unsafe_code, reason = "see the unsafe fence in ARCHITECTURE.md")]
 
 use std::cell::{Cell, RefCell};
@@ -113,8 +116,8 @@ impl Enabled {
     pub(crate) fn emit(&self, voice: Voice, deliver: impl FnOnce(&dyn AsyncHooks)) -> bool {
         self.emissions.set(self.emissions.get() + EMISSION);
         let hearing = self.hearing[usize::from(voice)].get();
-        // SAFETY: a constant, or in `owners`: these are replaced while `emissions` counts none, and
-        // it counts this one until `deliver` has returned; for ever if it unwinds.
+        // SAFETY: the rule above: this emission is counted until `deliver` has returned, and for
+        // ever if it unwinds.
         deliver(unsafe { &*hearing });
         self.emissions.set(self.emissions.get() - EMISSION);
         self.emissions.get() != 0

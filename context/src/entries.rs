@@ -1,7 +1,7 @@
 //! Entries where the usual order fails: overwritten, left before younger ones, or in frames that
 //! others have too.
 
-use std::mem::{self, ManuallyDrop};
+use std::mem;
 
 use crate::boxes::{Entry, ValueRef};
 use crate::frame::{FrameSlot, peek};
@@ -72,9 +72,8 @@ impl FrameSlot {
             return self.pop_older(index, entry);
         }
         if !top.has_prior() && frame.header()?.live.get() == 1 {
-            // Others have the frame too, as `exclusive` has found: nothing is dropped with it.
-            let dead = ManuallyDrop::new(self.take()).uncount();
-            debug_assert!(dead.is_none(), "shared");
+            // Others have the frame too, as `exclusive` has found.
+            self.leave_shared();
             return None;
         }
         self.pop_shared(index)

@@ -7,7 +7,7 @@
 //! 1. *Counted*: a [`Frame`] that is not null owns one count (64 bits, it cannot wrap); the block
 //!    is alive while the count is not 0 and has `len` initialised slots behind its header.
 //! 2. *Closed*: a reference into a [`FrameSlot`] or a slot never lives across anything that may
-//!    run user code or change the slot; counted copies do.
+//!    run user code or change the slot; counted copies do. It binds `entries` too.
 #![allow(unsafe_code, reason = "frames are one counted block with a tail of slots")]
 
 use std::alloc::Layout;
@@ -107,7 +107,7 @@ impl Frame {
     /// Takes the count off of a frame that nobody uses or drops any more. The block if it was the
     /// last: to be freed.
     #[inline]
-    pub(crate) fn uncount(&self) -> Option<NonNull<Header>> {
+    fn uncount(&self) -> Option<NonNull<Header>> {
         let header = self.header()?;
         let refs = header.refs.get() - 1;
         header.refs.set(refs);
@@ -133,6 +133,7 @@ impl Frame {
                 break;
             }
         }
+        debug_assert!(self.slots().iter().all(|slot| peek(slot).is_none()), "live counts values");
         header.live.set(0);
         header.special.set(false);
         self
@@ -313,7 +314,8 @@ impl FrameSlot {
 
     #[inline]
     pub(crate) fn peek(&self) -> &Frame {
-        // SAFETY: rule 2: the callers below let go of it before they change the slot.
+        // SAFETY: rule 2: the callers, here and in `entries`, let go of it before they change the
+        // slot.
         unsafe { &*self.0.as_ptr() }
     }
 
@@ -333,6 +335,13 @@ impl FrameSlot {
     #[inline]
     pub(crate) fn replace(&self, frame: Frame) -> Frame {
         self.0.replace(frame)
+    }
+
+    /// Gives back a frame that others have too, so that nothing is dropped with it.
+    #[inline]
+    pub(crate) fn leave_shared(&self) {
+        let dead = ManuallyDrop::new(self.take()).uncount();
+        debug_assert!(dead.is_none(), "the only owner releases the frame");
     }
 
     #[inline]

@@ -371,18 +371,19 @@ pub(crate) fn emit_after(running: &Activation) {
     emit_current("after", running, |hooks| hooks.after(id));
 }
 
-/// A task has completed and ended.
+/// A task has completed and ended. Of anything else only the end is told.
 #[inline]
 pub(crate) fn resolve_and_end(task: &Activation) {
-    if task.is_audible_task() {
-        REGISTRY.with(|registry| {
-            let (id, subject) = (task.id(), || task.id_and_kind());
-            registry.emit(TASK, "promise_resolve", subject, |hooks| hooks.promise_resolve(id));
-            if enabled() {
-                registry.destroyed.borrow_mut().push((task.id(), ResourceKind::Task));
-            }
-        });
+    if !task.is_audible_task() {
+        return end(task);
     }
+    REGISTRY.with(|registry| {
+        let (id, subject) = (task.id(), || task.id_and_kind());
+        registry.emit(TASK, "promise_resolve", subject, |hooks| hooks.promise_resolve(id));
+        if enabled() {
+            registry.destroyed.borrow_mut().push((task.id(), ResourceKind::Task));
+        }
+    });
 }
 
 /// A resource has ended, and hooks are enabled.

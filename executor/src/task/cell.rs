@@ -270,7 +270,7 @@ unsafe fn run_task<F: Future, const MAIN: bool>(cell: NonNull<Header>, owner: Ow
         if MAIN {
             core().budget.stop();
         }
-        // SAFETY: `finish` has just completed the task.
+        // SAFETY: `finish` has just completed this `TaskCell<F>`; we are inside its loop.
         unsafe { release::<F>(task) };
     }
 }
@@ -309,7 +309,7 @@ unsafe fn cancel<F: Future, const QUEUED: bool>(task: NonNull<TaskHeader>, owner
     } else {
         activation.run_silent(end);
     }
-    // SAFETY: `fail` has just completed the task.
+    // SAFETY: `fail` has just completed this `TaskCell<F>`; we are inside its loop.
     unsafe { release::<F>(task) };
 }
 

@@ -263,6 +263,7 @@ impl Life {
     /// The first entry of a new task in the queue, of which nobody knows yet.
     #[inline]
     pub(crate) fn schedule_first(&self) {
+        debug_assert_eq!(self.bits(), 0, "a new task");
         self.store(SCHEDULED);
     }
 
