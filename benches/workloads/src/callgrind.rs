@@ -15,7 +15,12 @@ const OPS: u64 = 10_000;
 
 /// Whether valgrind can be run.
 pub fn is_installed() -> bool {
-    let mut version = Command::new("valgrind");
+    can_run("valgrind")
+}
+
+/// Whether a tool is there.
+pub fn can_run(tool: &str) -> bool {
+    let mut version = Command::new(tool);
     version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     version.status().is_ok_and(|status| status.success())
 }
@@ -106,7 +111,8 @@ fn collect(name: &str, ops: u64) -> Option<u64> {
     total
 }
 
-fn total(file: &Path) -> Option<u64> {
+/// The instructions that a file of callgrind's tells of.
+pub fn total(file: &Path) -> Option<u64> {
     let text = std::fs::read_to_string(file).ok()?;
     text.lines().find_map(|line| line.strip_prefix("totals: "))?.trim().parse().ok()
 }

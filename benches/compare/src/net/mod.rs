@@ -16,6 +16,7 @@ use crate::measure::figure;
 use crate::page::Page;
 use crate::{Options, plot_curve};
 use load::Load;
+use lunation_workloads::callgrind;
 use rows::{Goal, Group, Row};
 use server::Server;
 pub use server::serve_once;
@@ -80,16 +81,15 @@ fn measure_group(
 }
 
 fn measure_row(group: &Group, row: &Row, options: &Options) -> io::Result<Measured> {
-    let each = |tool: &str, count: fn(&str, &Row) -> io::Result<f64>| -> io::Result<Vec<f64>> {
-        if !options.callgrind || !tools::has(tool) {
-            return Ok(Vec::new());
-        }
-        group.columns.iter().map(|(_, name)| count(name, row)).collect()
+    let each = |wanted: bool, count: fn(&str, &Row) -> io::Result<f64>| -> io::Result<Vec<f64>> {
+        let columns = group.columns.iter().filter(|_| wanted);
+        columns.map(|(_, name)| count(name, row)).collect()
     };
+    let calls = options.callgrind && callgrind::can_run("strace");
     Ok(Measured {
         cpu: cpu_time(group, row, options.effort.rounds)?,
-        instructions: each("valgrind", tools::instructions)?,
-        calls: each("strace", tools::system_calls)?,
+        instructions: each(options.callgrind, tools::instructions)?,
+        calls: each(calls, tools::system_calls)?,
     })
 }
 

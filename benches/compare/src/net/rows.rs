@@ -61,8 +61,7 @@ const HTTP_UNTIMED: &[(&str, &str)] = &[
 ];
 const CONTEXT: &[(&str, &str)] = &[("with", "http-context"), ("without", "http-plain")];
 
-/// What an idle connection costs: the first and the last one have a goal in bytes, before their
-/// first byte.
+/// Servers whose idle connections are weighed, and the goals: bytes of one that has not sent any.
 pub const IDLE: &[(&str, &str, Option<f64>)] = &[
     ("lunation, readable first", "idle-lunation", Some(1024.0)),
     ("lunation, buffer kept", "echo-lunation", None),

@@ -3,9 +3,9 @@
 use super::load::Load;
 use super::rows::Row;
 use super::server::Server;
+use lunation_workloads::callgrind;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 
 /// The server's instructions per request: those of a run of 2N requests less those of one of N.
 pub fn instructions(name: &str, row: &Row) -> io::Result<f64> {
@@ -13,7 +13,8 @@ pub fn instructions(name: &str, row: &Row) -> io::Result<f64> {
         let file = temporary("callgrind");
         let output = format!("--callgrind-out-file={}", file.display());
         run_under(&["valgrind", "-q", "--tool=callgrind", &output], name, row, rounds)?;
-        let total = total(&file).ok_or_else(|| io::Error::other("callgrind counted nothing"))?;
+        let total = callgrind::total(&file);
+        let total = total.ok_or_else(|| io::Error::other("callgrind counted nothing"))?;
         std::fs::remove_file(&file)?;
         Ok(total as f64)
     };
@@ -54,17 +55,4 @@ fn run_under(tool: &[&str], name: &str, row: &Row, rounds: u64) -> io::Result<()
 
 fn temporary(tool: &str) -> PathBuf {
     std::env::temp_dir().join(format!("lunation-compare-{}.{tool}", std::process::id()))
-}
-
-/// Whether a tool can be run.
-pub fn has(tool: &str) -> bool {
-    let mut version = Command::new(tool);
-    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-    version.status().is_ok_and(|status| status.success())
-}
-
-/// The instructions that a file of callgrind's tells of.
-fn total(file: &Path) -> Option<u64> {
-    let text = std::fs::read_to_string(file).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("totals: "))?.trim().parse().ok()
 }
